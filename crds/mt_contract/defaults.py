@@ -1,0 +1,154 @@
+"""Every default of both resources, and the one function that fills them in. They stand nowhere else.
+
+A default is resolved once, when a run or a revision begins, and stored with it; a later release may change these
+values and starts nothing by it (``unchanged`` in recipe.py compares what users wrote).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Tree = Mapping[str, Any]
+
+PRESETS: Mapping[str, Tree] = {
+    "Tutorial": {"layers": 4, "modelDimension": 128, "feedForwardDimension": 512, "heads": 8},
+    "Base": {"layers": 6, "modelDimension": 512, "feedForwardDimension": 2048, "heads": 8},
+    "Big": {"layers": 6, "modelDimension": 1024, "feedForwardDimension": 4096, "heads": 16},
+}
+DATA: Tree = {
+    "format": "Auto",
+    "fields": {"source": "source", "target": "target"},
+    "validation": [],
+    "checks": {
+        "minPairs": 1000,
+        "maxEmptyFraction": "0.01",
+        "maxDuplicateFraction": "0.2",
+        "maxLengthRatio": "9",
+        "maxCopyFraction": "0.1",
+        "maxTestOverlap": "0",
+    },
+}
+TRAINING: Tree = {
+    "preset": "Tutorial",
+    "architecture": {"dropout": "0.1", "maxTokens": 128},
+    "vocabulary": {"algorithm": "Unigram", "size": 8000, "shared": True},
+    "optimizer": {
+        "learningRate": "0.001",
+        "warmupSteps": 4000,
+        "labelSmoothing": "0.1",
+        "batchTokens": 4096,
+        "gradientClip": "1.0",
+    },
+    "budget": {"maxEpochs": 20, "maxSteps": 100_000, "maxDuration": "12h"},
+    "precision": "Auto",
+    "warmStartFrom": "None",
+    "seed": 42,
+}
+PLACEMENT: Tree = {"nodes": 1, "backoffLimit": 3}
+EVALUATION: Tree = {"baseline": "Production", "confidence": "0.95"}
+ENGINE: Tree = {"engine": "CTranslate2", "precision": "Int8", "beamSize": 4}
+SERVING: Tree = {
+    "maxBatchTokens": 4096,
+    "maxBatchDelay": "5ms",
+    "maxQueue": 512,
+    "replicas": {"min": 1, "max": 1, "metric": "cpu", "target": 80},
+    "deploymentMode": "Auto",
+    "resources": {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},
+}
+ROLLOUT: Tree = {
+    "gateway": "default",
+    "scaleDownDelay": "2m",
+    "steps": [
+        {"setWeight": 10},
+        {"pause": {"duration": "5m"}},
+        {"setWeight": 50},
+        {"pause": {"duration": "5m"}},
+        {"setWeight": 100},
+    ],
+    "approval": "Automatic",
+    "servingCheck": {"requests": 50, "minAgreement": "0.98", "maxLoad": "5m"},
+    "progressDeadline": "30m",
+    "rollbackWindow": 3,
+}
+HISTORY: Tree = {"succeeded": 5, "failed": 3}
+SERVICE_ACCOUNT = "default"
+
+# Which keys of spec.training and spec.serving belong to which view.
+PLACEMENT_KEYS = frozenset(
+    {
+        "nodes",
+        "resources",
+        "nodeSelector",
+        "tolerations",
+        "priorityClassName",
+        "queueName",
+        "backoffLimit",
+        "activeDeadline",
+        "env",
+        "envFrom",
+    }
+)
+ENGINE_KEYS = frozenset({"engine", "precision", "beamSize", "image"})
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images that an operator's settings name as defaults."""
+
+    trainer: str
+    predictor: str
+
+
+def merge(base: Tree, over: Tree) -> dict[str, Any]:
+    """Return ``base`` with ``over`` laid upon it; objects merge, everything else (lists too) is replaced."""
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        result[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def pick(tree: Tree, keys: frozenset[str]) -> dict[str, Any]:
+    """Return the part of ``tree`` with these keys."""
+    return {key: value for key, value in tree.items() if key in keys}
+
+
+def drop(tree: Tree, keys: frozenset[str]) -> dict[str, Any]:
+    """Return ``tree`` without these keys."""
+    return {key: value for key, value in tree.items() if key not in keys}
+
+
+def resolve_training(raw: Tree, image: str) -> dict[str, Any]:
+    """Return the recipe part of ``spec.training`` with preset and defaults filled in."""
+    written = drop(raw, PLACEMENT_KEYS)
+    preset = PRESETS[written.get("preset", TRAINING["preset"])]
+    return merge(merge(TRAINING, {"architecture": preset, "image": image}), written)
+
+
+def resolve_engine(raw: Tree, image: str) -> dict[str, Any]:
+    """Return the part of ``spec.serving`` that changes translations; ``Auto`` becomes what it stands for."""
+    engine = merge(ENGINE | {"image": image}, pick(raw, ENGINE_KEYS))
+    for key in ("engine", "precision"):
+        engine[key] = ENGINE[key] if engine[key] == "Auto" else engine[key]
+    return engine
+
+
+def resolve(spec: Tree, images: Images) -> dict[str, Any]:
+    """Return a spec (of a model, or of a run laid upon its model's) in the shape that the views of resource.py decode.
+
+    ``training`` and ``serving`` come apart into recipe and placement, engine and options.
+    """
+    training, serving = spec.get("training", {}), spec.get("serving", {})
+    return dict(spec) | {
+        "data": merge(DATA, spec.get("data", {})),
+        "training": resolve_training(training, images.trainer),
+        "placement": merge(PLACEMENT, pick(training, PLACEMENT_KEYS)),
+        "evaluation": merge(EVALUATION, spec.get("evaluation", {})),
+        "engine": resolve_engine(serving, images.predictor),
+        "serving": merge(SERVING, drop(serving, ENGINE_KEYS)),
+        "rollout": merge(ROLLOUT, spec.get("rollout", {})),
+        "history": merge(HISTORY, spec.get("history", {})),
+        "serviceAccountName": spec.get("serviceAccountName", SERVICE_ACCOUNT),
+    }
