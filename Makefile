@@ -1,0 +1,120 @@
+# Everything that is done with this repository; `make help` lists it. Runs on a fresh Debian with Python 3.11, make and root.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+include versions.mk
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/translation-operator
+export UV_CACHE_DIR ?= $(CACHE)/uv
+export PYTHONDONTWRITEBYTECODE := 1
+NAME ?= demo
+
+# One environment a program, named by the content of its lock, outside the checkout.
+PROGRAMS := crds operator trainer_image predictor localcluster
+venv = $(CACHE)/venvs/$(1)-$(shell sha256sum $(1)/requirements-dev.lock | cut -c1-16)
+$(foreach p,$(PROGRAMS),$(eval VENV_$(p) := $(call venv,$(p))))
+VENVS := $(foreach p,$(PROGRAMS),$(VENV_$(p))/.complete)
+TOOLS := $(CACHE)/tools/uv-$(UV_VERSION)
+UV := $(TOOLS)/bin/uv
+PY = $(VENV_$(1))/bin/python
+LOCALCLUSTER := PYTHONPATH=localcluster $(call PY,localcluster) -m localcluster
+
+.PHONY: help
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(UV):
+	@command -v python3 >/dev/null || { echo "python3 (3.11) is needed: apt-get install python3"; exit 1; }
+	@python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv; }
+	@mkdir -p $(CACHE)/tools && rm -rf $(TOOLS)
+	python3 -m venv $(TOOLS) && $(TOOLS)/bin/pip install --quiet uv==$(UV_VERSION)
+
+.PRECIOUS: $(CACHE)/venvs/%/.complete
+define venv_rule
+$(VENV_$(1))/.complete: $(1)/requirements-dev.lock | $(UV)
+	@echo "environment for $(1)"
+	@rm -rf $(VENV_$(1)) && $(UV) venv --quiet --python 3.11 $(VENV_$(1))
+	@VIRTUAL_ENV=$(VENV_$(1)) $(UV) pip sync --quiet --require-hashes $$<
+	@touch $$@
+.PHONY: venv-$(1)
+venv-$(1): $(VENV_$(1))/.complete ## (one of the environments)
+	@ln -sfn $(VENV_$(1)) $(1)/.venv && echo $(VENV_$(1))
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call venv_rule,$(p))))
+
+.PHONY: lock
+lock: $(UV) ## write every lock file anew from the project files
+	@for p in $(PROGRAMS); do \
+	  for extra in "" dev; do \
+	    out=$$p/requirements$${extra:+-$$extra}.lock; echo $$out; \
+	    $(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	      $${extra:+--group $$p/pyproject.toml:$$extra} $$p/pyproject.toml --output-file $$out; \
+	  done; done
+
+.PHONY: check
+check: $(VENVS) ## lint, types, layering
+	$(call PY,crds) -m ruff check .
+	$(call PY,crds) -m ruff format --check .
+	PYTHONPATH=crds:operator:trainer_image:predictor $(VENV_crds)/bin/lint-imports --cache-dir $(CACHE)/import-linter
+	@set -e; types() { echo "mypy $$2"; $(call PY,crds) -m mypy --cache-dir $(CACHE)/mypy/$$1 --python-executable $$3 $$2; }; \
+	types crds crds/mt_contract $(call PY,crds); \
+	types operator operator/mt_operator $(call PY,operator); \
+	types trainer_image trainer_image/mt_trainer $(call PY,trainer_image); \
+	types predictor predictor/mt_predictor $(call PY,predictor); \
+	types localcluster "localcluster/localcluster demo" $(call PY,localcluster)
+
+QUICK := -m "not slow and not apiserver and not e2e" -q
+.PHONY: unit
+unit: $(VENVS) ## the tests that need no cluster
+	$(call PY,crds) -m pytest $(QUICK) tests/contract
+	$(call PY,operator) -m pytest $(QUICK) tests/operator
+	$(call PY,trainer_image) -m pytest $(QUICK) tests/trainer
+	$(call PY,predictor) -m pytest $(QUICK) tests/predictor
+	$(call PY,localcluster) -m pytest $(QUICK) tests/localcluster tests/demo
+
+.PHONY: contract
+contract: $(VENVS) ## CRDs and operator against a real API server, without nodes
+	$(call PY,crds) -m pytest -q tests/crds
+	$(call PY,operator) -m pytest -q -m apiserver tests/operator
+
+.PHONY: slow
+slow: $(VENVS) ## trainings that are killed and resumed, parity on every sentence
+	$(call PY,trainer_image) -m pytest -q -m slow tests/trainer
+
+.PHONY: e2e
+e2e: $(VENVS) ## the whole story on the local cluster
+	$(call PY,localcluster) -m pytest -v -m e2e tests/e2e
+
+.PHONY: test
+test: ## everything that proves it works; what CI runs
+	@$(MAKE) check
+	@$(MAKE) unit
+	@$(MAKE) contract
+	@$(MAKE) slow
+	@$(MAKE) e2e
+
+.PHONY: test-all
+test-all: ## the same at full length: 20 kills of the operator
+	@MT_KILLS=20 HYPOTHESIS_PROFILE=long $(MAKE) test
+
+.PHONY: demo
+demo: $(VENVS) ## bring up a cluster and tell the whole story (CLUSTER=current: on the cluster kubectl points at)
+	@PYTHONPATH=crds:localcluster $(call PY,localcluster) -m demo $(ARGS)
+
+.PHONY: cluster
+cluster: $(VENV_localcluster)/.complete ## a local cluster with KServe and a gateway (NAME=demo)
+	@$(LOCALCLUSTER) up --name $(NAME)
+
+.PHONY: cluster-down
+cluster-down: $(VENV_localcluster)/.complete ## stop it
+	@$(LOCALCLUSTER) down --name $(NAME)
+
+.PHONY: kubeconfig
+kubeconfig: $(VENV_localcluster)/.complete ## print the path of its kubeconfig
+	@$(LOCALCLUSTER) kubeconfig --name $(NAME)
+
+.PHONY: manifests
+manifests: ## print what `kubectl apply -k manifests/overlays/standalone` installs
+	@kubectl kustomize manifests/overlays/standalone
