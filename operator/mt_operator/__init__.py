@@ -1,0 +1,1 @@
+"""The operator: decides in ``core`` (pure), acts in ``shell``."""

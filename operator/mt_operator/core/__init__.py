@@ -1,0 +1,1 @@
+"""Pure decisions: no kopf, no client, no clock, no logging."""

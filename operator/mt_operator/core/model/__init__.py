@@ -1,0 +1,1 @@
+"""Decisions about a TranslationModel: one file per policy, in the order of decide.py."""

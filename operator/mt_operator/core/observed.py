@@ -1,0 +1,135 @@
+"""Snapshots of what exists: plain values, decoded once by the shell, that both decisions read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from mt_contract.report import Message
+from mt_operator.settings import Settings
+
+Tree = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Meta:
+    """Metadata of an object."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int = 1
+    created: datetime | None = None
+    deleting: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    owner: str | None = None  # UID of the controlling owner
+
+
+class JobState(StrEnum):
+    """Where a Job is."""
+
+    SUSPENDED = "Suspended"
+    ACTIVE = "Active"  # its pods may be pending, running, or between two attempts
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A Job with what its newest pod tells."""
+
+    meta: Meta
+    state: JobState
+    message: Message | None = None  # decoded termination message of the newest ended container, if readable
+    failure: str = ""  # the Job's own reason and message (BackoffLimitExceeded, DeadlineExceeded, PodFailurePolicy)
+    exit_code: int | None = None
+    oom_killed: bool = False
+    waiting: str = ""  # why the newest pod does not run: "Unschedulable: …", "ImagePullBackOff: …", "CreateContainerConfigError: …"
+    running: bool = False
+    progress: Tree | None = None  # GET :9090/progress of a running trainer
+    started: datetime | None = None
+    finished: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ServiceView:
+    """An InferenceService."""
+
+    meta: Meta
+    ready: bool
+    predictor: Tree  # spec.predictor as it is
+    reason: str = ""
+    message: str = ""
+    ready_replicas: int = 0  # pods of its predictor that are ready now
+    waiting: str = ""  # why a pod of it does not get ready, as of JobView.waiting; also its Failure's message when it crashed
+
+
+@dataclass(frozen=True)
+class RouteView:
+    """Our HTTPRoute."""
+
+    meta: Meta
+    weights: Mapping[str, int]  # by backend Service
+    in_force: bool  # Accepted and ResolvedRefs at the current generation, by our Gateway
+    message: str = ""  # what the gateway says when not
+    since: datetime | None = None  # when the gateway accepted the current generation
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A TrainingRun as its model sees it."""
+
+    meta: Meta
+    spec: Tree  # as written
+    status: Tree
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """A TranslationModel as its run sees it."""
+
+    meta: Meta
+    spec: Tree
+    status: Tree
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What this cluster offers."""
+
+    kserve: bool = True
+    gateway_api: bool = True
+
+
+@dataclass(frozen=True)
+class ObservedRun:
+    """All that a decision about one TrainingRun may depend on."""
+
+    now: datetime
+    meta: Meta
+    spec: Tree
+    status: Tree
+    settings: Settings
+    model: ModelView | None = None  # of spec.modelRef, if it exists
+    jobs: Mapping[str, JobView] = field(default_factory=dict)  # every Job of ours by name, and any that has a name we need
+    claims: Mapping[str, bool] = field(default_factory=dict)  # PersistentVolumeClaims that the spec names: exists?
+
+
+@dataclass(frozen=True)
+class ObservedModel:
+    """All that a decision about one TranslationModel may depend on."""
+
+    now: datetime
+    meta: Meta
+    spec: Tree
+    status: Tree
+    settings: Settings
+    cluster: Cluster = Cluster()
+    runs: tuple[RunView, ...] = ()  # runs whose modelRef names this model
+    services: Mapping[str, ServiceView] = field(default_factory=dict)
+    routes: Mapping[str, RouteView] = field(default_factory=dict)
+    jobs: Mapping[str, JobView] = field(default_factory=dict)  # probe Jobs

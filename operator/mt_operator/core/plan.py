@@ -1,0 +1,65 @@
+"""What a decision is: children to have, children to remove, the next status, events, and when to look again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+Manifest = Mapping[str, Any]
+
+
+class Mode(StrEnum):
+    """How a child is brought about."""
+
+    CREATE = "create"  # once; an existing one is adopted if it is ours and never changed (Jobs, TrainingRuns)
+    APPLY = "apply"  # server-side apply of exactly the fields in the manifest (InferenceServices, HTTPRoutes)
+
+
+@dataclass(frozen=True)
+class Child:
+    """A desired child; the applier adds nothing but the owner reference that stands in the manifest already."""
+
+    manifest: Manifest
+    mode: Mode = Mode.APPLY
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Return (kind, name)."""
+        return self.manifest["kind"], self.manifest["metadata"]["name"]
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A child to delete, with the UID it was seen with: never another object of the same name."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """A Kubernetes Event, emitted once the status that it announces is written."""
+
+    type: str  # Normal | Warning
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One decision. The applier does it in this order: apply, delete, status, events."""
+
+    apply: tuple[Child, ...] = ()
+    delete: tuple[Ref, ...] = ()
+    status: Mapping[str, Any] | None = None  # the whole next status as JSON; None: unchanged
+    events: tuple[Event, ...] = ()
+    requeue_after: timedelta | None = None  # the earliest moment at which time alone changes the decision
+
+
+class ImpossibleError(Exception):
+    """A snapshot that cannot exist (weight without a blessing): tests fail, production reports Stalled and touches nothing."""

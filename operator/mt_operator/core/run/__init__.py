@@ -1,0 +1,1 @@
+"""Decisions about a TrainingRun: train Job, evaluate Job, verdict."""
