@@ -1,4 +1,4 @@
-"""The operator's settings: what the platform team decides, from one YAML file; users of the resources cannot change it."""
+"""The operator's settings: what the platform team decides, in one YAML file, for all users."""
 
 from __future__ import annotations
 
@@ -33,9 +33,13 @@ class Settings:
     images: Images
     allowed_images: tuple[str, ...] = ()  # patterns with *; the default images are always allowed
     gateways: Mapping[str, Gateway] = field(default_factory=dict)
-    progress_interval: timedelta = timedelta(seconds=15)  # a run's progress is written at most this often
+    progress_interval: timedelta = timedelta(
+        seconds=15
+    )  # a run's progress is written at most this often
     image_pull_policy: str = "IfNotPresent"
-    drain: timedelta = timedelta(seconds=15)  # preStop of a predictor: how long a gateway may still send it requests
+    drain: timedelta = timedelta(
+        seconds=15
+    )  # preStop of a predictor: how long a gateway may still send it requests
 
     def allows(self, image: str) -> bool:
         """Return whether a user may name this image."""

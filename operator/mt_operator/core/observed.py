@@ -44,11 +44,14 @@ class JobView:
 
     meta: Meta
     state: JobState
-    message: Message | None = None  # decoded termination message of the newest ended container, if readable
-    failure: str = ""  # the Job's own reason and message (BackoffLimitExceeded, DeadlineExceeded, PodFailurePolicy)
+    # Decoded termination message of the newest ended container, if it is readable.
+    message: Message | None = None
+    # The Job's own reason and message (BackoffLimitExceeded, DeadlineExceeded, PodFailurePolicy).
+    failure: str = ""
     exit_code: int | None = None
     oom_killed: bool = False
-    waiting: str = ""  # why the newest pod does not run: "Unschedulable: …", "ImagePullBackOff: …", "CreateContainerConfigError: …"
+    # Why the newest pod does not run: "Unschedulable: …", "ImagePullBackOff: …".
+    waiting: str = ""
     running: bool = False
     progress: Tree | None = None  # GET :9090/progress of a running trainer
     started: datetime | None = None
@@ -65,7 +68,8 @@ class ServiceView:
     reason: str = ""
     message: str = ""
     ready_replicas: int = 0  # pods of its predictor that are ready now
-    waiting: str = ""  # why a pod of it does not get ready, as of JobView.waiting; also its Failure's message when it crashed
+    # Why a pod of it does not get ready, as in JobView; its Failure's message when it crashed.
+    waiting: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,12 @@ class ObservedRun:
     status: Tree
     settings: Settings
     model: ModelView | None = None  # of spec.modelRef, if it exists
-    jobs: Mapping[str, JobView] = field(default_factory=dict)  # every Job of ours by name, and any that has a name we need
-    claims: Mapping[str, bool] = field(default_factory=dict)  # PersistentVolumeClaims that the spec names: exists?
+    jobs: Mapping[str, JobView] = field(
+        default_factory=dict
+    )  # every Job of ours by name, and any that has a name we need
+    claims: Mapping[str, bool] = field(
+        default_factory=dict
+    )  # PersistentVolumeClaims that the spec names: exists?
 
 
 @dataclass(frozen=True)

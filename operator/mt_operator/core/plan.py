@@ -1,4 +1,4 @@
-"""What a decision is: children to have, children to remove, the next status, events, and when to look again."""
+"""What a decision is: children to have and to remove, the next status, when to look again."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ Manifest = Mapping[str, Any]
 class Mode(StrEnum):
     """How a child is brought about."""
 
-    CREATE = "create"  # once; an existing one is adopted if it is ours and never changed (Jobs, TrainingRuns)
-    APPLY = "apply"  # server-side apply of exactly the fields in the manifest (InferenceServices, HTTPRoutes)
+    # Once; an existing one is adopted if it is ours, and never changed (Jobs, TrainingRuns).
+    CREATE = "create"
+    # Server-side apply of exactly the fields in the manifest (InferenceServices, HTTPRoutes).
+    APPLY = "apply"
 
 
 @dataclass(frozen=True)
 class Child:
-    """A desired child; the applier adds nothing but the owner reference that stands in the manifest already."""
+    """A desired child, complete with its owner reference."""
 
     manifest: Manifest
     mode: Mode = Mode.APPLY
@@ -58,8 +60,10 @@ class Plan:
     delete: tuple[Ref, ...] = ()
     status: Mapping[str, Any] | None = None  # the whole next status as JSON; None: unchanged
     events: tuple[Event, ...] = ()
-    requeue_after: timedelta | None = None  # the earliest moment at which time alone changes the decision
+    requeue_after: timedelta | None = (
+        None  # the earliest moment at which time alone changes the decision
+    )
 
 
 class ImpossibleError(Exception):
-    """A snapshot that cannot exist (weight without a blessing): tests fail, production reports Stalled and touches nothing."""
+    """A snapshot that cannot exist: tests fail, production reports Stalled and touches nothing."""
