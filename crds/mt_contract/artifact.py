@@ -74,7 +74,9 @@ def list_files(folder: Path) -> dict[str, Path]:
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise ArtifactError(f"{path} is not a plain file; an artifact holds no links: train or import it again")
+            raise ArtifactError(
+                f"{path} is not a plain file; an artifact holds no links: train or import it again"
+            )
         if path.is_file() and path != folder / MANIFEST:
             found[path.relative_to(folder).as_posix()] = path
     return found
@@ -104,16 +106,24 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
         with path.open("rb") as stream:
             data = stream.read(MAX_MANIFEST_BYTES + 1)
     except OSError as error:
-        raise ArtifactError(f"{path} cannot be read ({error.strerror}): a folder without it is no artifact") from error
+        raise ArtifactError(
+            f"{path} cannot be read ({error.strerror}): a folder without it is no artifact"
+        ) from error
     if len(data) > MAX_MANIFEST_BYTES:
-        raise ArtifactError(f"{path} is larger than {MAX_MANIFEST_BYTES} bytes: not a manifest of ours")
+        raise ArtifactError(
+            f"{path} is larger than {MAX_MANIFEST_BYTES} bytes: not a manifest of ours"
+        )
     try:
         document = json.loads(data)
         if document["schemaVersion"] != SCHEMA_VERSION:
-            raise ArtifactError(f"{path} has schema version {document['schemaVersion']}, this release reads {SCHEMA_VERSION}")
+            raise ArtifactError(
+                f"{path} has schema version {document['schemaVersion']}, this release reads {SCHEMA_VERSION}"
+            )
         manifest = from_json(Manifest, document)
     except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path} is not a manifest ({error}): train or import the model again") from error
+        raise ArtifactError(
+            f"{path} is not a manifest ({error}): train or import the model again"
+        ) from error
     return manifest, "sha256:" + hashlib.sha256(data).hexdigest()
 
 
@@ -129,12 +139,16 @@ def verify(folder: Path, expected_digest: str | None = None) -> Manifest:
     """
     manifest, found = read_manifest(folder)
     if expected_digest and found != expected_digest:
-        raise ArtifactError(f"{folder / MANIFEST} has digest {found}, but {expected_digest} was evaluated: it was changed")
+        raise ArtifactError(
+            f"{folder / MANIFEST} has digest {found}, but {expected_digest} was evaluated: it was changed"
+        )
     present = list_files(folder)
     for name in sorted(manifest.files.keys() ^ present.keys()):
         what = "is missing" if name in manifest.files else "is not in the manifest"
         raise ArtifactError(f"{folder / name} {what}: the artifact was changed after it was made")
     for name, entry in manifest.files.items():
         if present[name].stat().st_size != entry.size_bytes or file_entry(present[name]) != entry:
-            raise ArtifactError(f"{folder / name} differs from its digest in the manifest: corrupt; restore or train again")
+            raise ArtifactError(
+                f"{folder / name} differs from its digest in the manifest: corrupt; restore or train again"
+            )
     return manifest

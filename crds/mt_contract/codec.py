@@ -101,7 +101,11 @@ def from_json(cls: type[T], value: Any, path: str = "") -> T:
 def _shape(cls: type[Any]) -> dict[str, tuple[str, Any, bool]]:
     hints = typing.get_type_hints(cls)
     return {
-        f.name: (camel(f.name), hints[f.name], f.default is MISSING and f.default_factory is MISSING)
+        f.name: (
+            camel(f.name),
+            hints[f.name],
+            f.default is MISSING and f.default_factory is MISSING,
+        )
         for f in fields(cls)
         if f.init
     }
@@ -117,9 +121,13 @@ def _convert(kind: Any, value: Any, path: str) -> Any:
         return _convert(next(a for a in arguments if a is not type(None)), value, path)
     try:
         if origin is tuple:
-            return tuple(_convert(arguments[0], item, f"{path}[{i}]") for i, item in enumerate(value))
+            return tuple(
+                _convert(arguments[0], item, f"{path}[{i}]") for i, item in enumerate(value)
+            )
         if origin is not None and issubclass(origin, Mapping):
-            return {key: _convert(arguments[1], item, f"{path}.{key}") for key, item in value.items()}
+            return {
+                key: _convert(arguments[1], item, f"{path}.{key}") for key, item in value.items()
+            }
         if kind is Any:
             return value
         if is_dataclass(kind):

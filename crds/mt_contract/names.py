@@ -71,7 +71,9 @@ def short(*parts: object, length: int = 8) -> str:
     return hashlib.sha256(canonical([str(p) for p in parts])).hexdigest()[:length]
 
 
-def revision_name(artifact_digest: str, engine: str, precision: str, beam_size: int, image: str) -> str:
+def revision_name(
+    artifact_digest: str, engine: str, precision: str, beam_size: int, image: str
+) -> str:
     """Return the revision's name: everything that changes translations, hashed (``r-4c1f90ab``)."""
     return "r-" + short(artifact_digest, engine, precision, beam_size, image)
 
@@ -116,7 +118,9 @@ def claim_path(uri: str) -> str:
     scheme, _, rest = uri.partition("://")
     path = rest.partition("/")[2].strip("/")
     if scheme != "pvc" or ".." in path.split("/"):
-        raise ValueError(f"{uri!r} is not a location inside a claim: write pvc://<claim>/<path>, without '..'")
+        raise ValueError(
+            f"{uri!r} is not a location inside a claim: write pvc://<claim>/<path>, without '..'"
+        )
     return path
 
 
@@ -133,7 +137,9 @@ def local_path(uri: str, claim_root: str | PurePosixPath = CLAIM_ROOT) -> str:
         return rest
     if scheme == "pvc":
         return str(PurePosixPath(claim_root, claim_of(uri) or "", claim_path(uri)))
-    raise ValueError(f"{uri!r}: this release reads pvc:// and file:// locations; copy the data to a claim first")
+    raise ValueError(
+        f"{uri!r}: this release reads pvc:// and file:// locations; copy the data to a claim first"
+    )
 
 
 def labels(component: str, **own: str) -> Mapping[str, str]:

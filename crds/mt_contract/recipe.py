@@ -76,5 +76,7 @@ def _get(tree: Any, key: str) -> Any:
 
 def _without_architecture(old: Tree, new: Tree) -> Tree:
     """Pretend that the old spec had written its architecture, so that what ``new`` leaves out is resolved anew."""
-    marked = {key: "changed" for key in ("layers", "modelDimension", "feedForwardDimension", "heads")}
+    marked = {
+        key: "changed" for key in ("layers", "modelDimension", "feedForwardDimension", "heads")
+    }
     return dict(old) | {"training": dict(old.get("training", {})) | {"architecture": marked}}

@@ -24,7 +24,9 @@ class TrainResult:
 
     artifact: Mapping[str, Any]  # {uri, digest, sizeBytes}
     dataset: Mapping[str, Any]  # {digest, pairs, rejectedPairs, anomalies: [str]}
-    metrics: Mapping[str, str] = field(default_factory=dict)  # {loss, validationLoss, …} of the exported weights
+    metrics: Mapping[str, str] = field(
+        default_factory=dict
+    )  # {loss, validationLoss, …} of the exported weights
     usage: Mapping[str, int] = field(default_factory=dict)  # {cpuSeconds, gpuSeconds}
 
 
@@ -72,7 +74,9 @@ class Failure:
 
 
 Message = TrainResult | EvaluationResult | ProbeResult | Failure
-_KINDS: Mapping[str, type[Any]] = {c.__name__: c for c in (TrainResult, EvaluationResult, ProbeResult, Failure)}
+_KINDS: Mapping[str, type[Any]] = {
+    c.__name__: c for c in (TrainResult, EvaluationResult, ProbeResult, Failure)
+}
 
 
 def encode(message: Message) -> str:
@@ -87,8 +91,12 @@ def encode(message: Message) -> str:
     if size <= MAX_BYTES:
         return text
     if isinstance(message, Failure):
-        return encode(Failure(message.reason, message.message[: max(1, len(message.message) * 3 // 4)]))
-    raise ReportError(f"the {type(message).__name__} has {size} bytes, Kubernetes keeps {MAX_BYTES}: name fewer gates and slices")
+        return encode(
+            Failure(message.reason, message.message[: max(1, len(message.message) * 3 // 4)])
+        )
+    raise ReportError(
+        f"the {type(message).__name__} has {size} bytes, Kubernetes keeps {MAX_BYTES}: name fewer gates and slices"
+    )
 
 
 def decode(text: str) -> Message:
