@@ -1,0 +1,148 @@
+"""The command line: `python -m localcluster up|down|status|…`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+from collections.abc import Sequence
+
+from . import binaries, debian, lifecycle, state
+from .cache import default_cache
+from .control import Node
+from .errors import ClusterError
+from .instance import Part, checked_network
+from .progress import Progress
+
+DEFAULT_NAME = "demo"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    # A stop from outside is an interruption too: `up` then takes down what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    arguments = parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except ClusterError as error:
+        print(f"localcluster: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("localcluster: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    root = argparse.ArgumentParser(prog="localcluster", description=__import__("localcluster").__doc__)
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.add_argument("--name", default=DEFAULT_NAME, help="the cluster (default: demo)")
+        added.set_defaults(run=run)
+        return added
+
+    up = command("up", run_up, "bring a cluster up; what runs already is left alone")
+    parts = [part.name.lower() for part in Part]
+    up.add_argument("--parts", choices=parts, default=parts[-1], help="how much (default: all)")
+    up.add_argument("--audit", action="store_true", help="write logs/audit.log: who did what")
+    up.add_argument("--fresh", action="store_true", help="forget all but the loaded images")
+    up.add_argument("--network", type=checked_network, help="a free /16 (default: chosen)")
+    down = command("down", run_down, "stop a cluster; `up` resumes it where it was")
+    down.add_argument("--purge", action="store_true", help="remove its folder, images included")
+    command("status", run_status, "show a cluster's parts")
+    command("kubeconfig", run_kubeconfig, "print the path of the kubeconfig")
+    command("gateway-url", run_gateway_url, "print the gateway's URL as the host sees it")
+    build = command("build", run_build, "build the programs without starting anything")
+    build.add_argument("--parts", choices=parts, default=parts[-1], help="for what (default: all)")
+    logs = command("logs", run_logs, "print the log of a part, or the names of all")
+    logs.add_argument("part", nargs="?", metavar="PART", help="such as kubelet")
+    for action in ("stop", "start"):
+        each = command(action, run_process, f"{action} one process of a running cluster")
+        each.add_argument("part", metavar="PART", help="such as kube-apiserver")
+        each.set_defaults(action=action)
+    return root
+
+
+def run_up(arguments: argparse.Namespace) -> None:
+    """Bring a cluster up."""
+    request = lifecycle.Request(
+        name=arguments.name,
+        part=Part[arguments.parts.upper()],
+        audit=arguments.audit,
+        fresh=arguments.fresh,
+        network=arguments.network,
+    )
+    instance = lifecycle.up(default_cache(), request, Progress())
+    print(f"export KUBECONFIG={instance.kubeconfig}")
+
+
+def run_down(arguments: argparse.Namespace) -> None:
+    """Stop a cluster."""
+    lifecycle.down(default_cache(), arguments.name, purge=arguments.purge, progress=Progress())
+
+
+def run_status(arguments: argparse.Namespace) -> None:
+    """Print addresses and processes."""
+    instance = state.require(default_cache(), arguments.name)
+    node = state.load_node(instance)
+    print(f"cluster   {instance.name}: {'up' if node else 'down'}")
+    print(f"folder    {instance.folder}")
+    print(f"addresses {instance.addresses.network}, node {instance.addresses.node}")
+    for process in Node(node.pid).processes() if node else []:
+        running = "running" if process.pid else "stopped"
+        ended = f", ended {process.exits} times" if process.exits else ""
+        print(f"  {process.name:<26}{running}{ended}")
+
+
+def run_kubeconfig(arguments: argparse.Namespace) -> None:
+    """Print where the administrator's kubeconfig is."""
+    print(state.require(default_cache(), arguments.name).kubeconfig)
+
+
+def run_gateway_url(arguments: argparse.Namespace) -> None:
+    """Print the gateway's URL."""
+    print(state.require(default_cache(), arguments.name).gateway_url)
+
+
+def run_build(arguments: argparse.Namespace) -> None:
+    """Build programs."""
+    part = Part[arguments.parts.upper()]
+    progress = Progress()
+    debian.ensure(default_cache(), debian.for_part(part), progress)
+    binaries.build(default_cache(), binaries.needed(part), progress)
+
+
+def run_logs(arguments: argparse.Namespace) -> None:
+    """Print one log, or which there are."""
+    instance = state.require(default_cache(), arguments.name)
+    if arguments.part is None:
+        for path in sorted(instance.logs.glob("*.log")):
+            print(path.stem)
+        return
+    try:
+        with (instance.logs / f"{arguments.part}.log").open(errors="replace") as log:
+            shutil.copyfileobj(log, sys.stdout)
+    except FileNotFoundError:
+        known = ", ".join(sorted(path.stem for path in instance.logs.glob("*.log")))
+        raise ClusterError(f"there is no log of {arguments.part!r}; there are: {known}") from None
+
+
+def run_process(arguments: argparse.Namespace) -> None:
+    """Stop or start one process."""
+    instance = state.require(default_cache(), arguments.name)
+    running = state.load_node(instance)
+    if running is None:
+        raise ClusterError(f"the cluster {arguments.name!r} is down")
+    node = Node(running.pid)
+    if arguments.action == "stop":
+        node.stop(arguments.part)
+    else:
+        node.start(arguments.part)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

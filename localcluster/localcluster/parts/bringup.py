@@ -1,0 +1,60 @@
+"""What every part is handed to bring itself up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import binaries
+from ..api import Api, wait_until
+from ..cache import Cache
+from ..control import Node, ProcessSpec
+from ..instance import Instance
+from ..progress import Progress
+
+
+@dataclass(frozen=True)
+class Bringup:
+    """A running node, and what is needed to start programs in it."""
+
+    cache: Cache
+    instance: Instance
+    node: Node
+    progress: Progress
+
+    def find(self, name: str) -> Path:
+        """Return a program that was built."""
+        return binaries.path(self.cache, binaries.COMPONENTS[name])
+
+    def api(self) -> Api:
+        """Return a client of the API server, as administrator."""
+        return Api(self.instance.kubeconfig, self.instance.addresses.node)
+
+    def configure(self, files: dict[str, str]) -> None:
+        """Write configuration files, by name below the instance's folder for them."""
+        for name, text in files.items():
+            path = self.instance.config / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def run(self, *specs: ProcessSpec) -> None:
+        """Have these programs running."""
+        for spec in specs:
+            self.node.ensure(spec)
+
+    def wait(
+        self, process: str, what: str, holds: Callable[[], bool], seconds: float = 90
+    ) -> None:
+        """Wait until something holds that a program brings about.
+
+        Raises:
+            ClusterError: it ends again and again, or does not get there in time.
+        """
+        wait_until(
+            holds,
+            what=what,
+            seconds=seconds,
+            log=self.instance.logs / f"{process}.log",
+            check=lambda: self.node.check(process),
+        )
