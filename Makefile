@@ -118,3 +118,8 @@ kubeconfig: $(VENV_localcluster)/.complete ## print the path of its kubeconfig
 .PHONY: manifests
 manifests: ## print what `kubectl apply -k manifests/overlays/standalone` installs
 	@kubectl kustomize manifests/overlays/standalone
+
+.PHONY: docs
+docs: $(VENV_crds)/.complete $(VENV_operator)/.complete ## write the reference pages anew
+	PYTHONPATH=crds $(call PY,crds) crds/reference.py > docs/api-reference.md
+	PYTHONPATH=crds:operator $(call PY,operator) operator/reasons_table.py > docs/reasons.md

@@ -1,0 +1,13 @@
+"""The page of reasons says what the code says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reasons_table import table
+
+PAGE = Path(__file__).parents[3] / "docs/reasons.md"
+
+
+def test_page_of_reasons_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == table(), "run `make docs` and commit docs/reasons.md"
