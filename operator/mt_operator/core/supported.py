@@ -1,0 +1,102 @@
+"""Fields of the API that this release does not act on: refused by name, never ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Tree = Mapping[str, Any]
+DATA_SCHEMES = ("pvc://",)
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """A field, which of its values are not acted on, and what to write instead.
+
+    In ``path``, ``[]`` stands for every entry of a list.
+    """
+
+    path: str
+    refuses: Callable[[Any], bool]
+    instead: str
+
+
+def _written(value: Any) -> bool:
+    return value is not None and value not in ({}, [])
+
+
+def _any_of(*values: str) -> Callable[[Any], bool]:
+    return lambda value: value in values
+
+
+def _other_than(*values: str) -> Callable[[Any], bool]:
+    return lambda value: value is not None and value not in values
+
+
+def _elsewhere(uri: Any) -> bool:
+    return not str(uri).startswith(DATA_SCHEMES)
+
+
+def _endless(pause: Any) -> bool:
+    return isinstance(pause, Mapping) and pause.get("duration") is None
+
+
+_CLAIM = "copy it to a claim and write pvc://<claim>/<path>"
+_BY_HAND = "remove it; a changed recipe, or a TrainingRun of your own, starts a training"
+UNSUPPORTED: tuple[Unsupported, ...] = (
+    Unsupported("storage.uri", _elsewhere, "write pvc://<claim>/<path>"),
+    Unsupported("data.format", _other_than("Auto", "TSV"), "write TSV, and convert the files"),
+    Unsupported("data.fields", _written, "remove it: the columns of a TSV have no names"),
+    Unsupported("data.train[].uri", _elsewhere, _CLAIM),
+    Unsupported("data.train[].targetUri", _written, "put both languages into one TSV"),
+    Unsupported("data.validation[].uri", _elsewhere, _CLAIM),
+    Unsupported("data.validation[].targetUri", _written, "put both languages into one TSV"),
+    Unsupported("data.test[].uri", _elsewhere, _CLAIM),
+    Unsupported("data.test[].targetUri", _written, "put both languages into one TSV"),
+    Unsupported("data.checks.maxDivergence", _written, "remove it"),
+    Unsupported("training.warmStartFrom", _other_than("None"), "remove it, or write None"),
+    Unsupported("training.nodes", lambda nodes: nodes not in (None, 1), "write 1"),
+    Unsupported("evaluation.baseline", _any_of("LatestBlessed"), "write Production or None"),
+    Unsupported("serving.engine", _any_of("TensorFlow"), "write CTranslate2 or Auto"),
+    Unsupported("serving.deploymentMode", _any_of("Knative"), "write Standard or Auto"),
+    Unsupported("serving.replicas.metric", _any_of("concurrency", "rps"), "write cpu"),
+    Unsupported("serving.requestLog", _written, "remove it"),
+    Unsupported("rollout.approval", _any_of("Required"), "write Automatic"),
+    Unsupported("rollout.analysis", _written, "remove it"),
+    Unsupported("rollout.steps[].pause", _endless, "give the pause a duration"),
+    Unsupported("retrain", _written, _BY_HAND),
+    Unsupported("tracking", _written, "remove it: a run's own folder holds everything"),
+    Unsupported("alerts", _written, "remove it: Events and conditions tell the same"),
+)
+
+
+def unsupported_message(spec: Tree) -> str | None:
+    """Return what to say of the fields of ``spec`` (as written) that are not acted on, or None.
+
+    The reason is ``Reason.NOT_SUPPORTED_YET``; nothing may start while there is such a field.
+    """
+    found = [
+        f"spec.{where} ({field.instead})"
+        for field in UNSUPPORTED
+        for where, value in values_at(spec, field.path)
+        if field.refuses(value)
+    ]
+    return f"This release does not act on {'; '.join(found)}." if found else None
+
+
+def values_at(tree: Any, path: str, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each value that ``path`` leads to, with the path to it: ``data.test[1].uri``."""
+    head, _, rest = path.partition(".")
+    key = head.removesuffix("[]")
+    if not isinstance(tree, Mapping) or key not in tree:
+        return
+    here = f"{above}.{key}" if above else key
+    items = [(here, tree[key])]
+    if head.endswith("[]"):
+        items = [(f"{here}[{number}]", item) for number, item in enumerate(tree[key] or ())]
+    for where, value in items:
+        if rest:
+            yield from values_at(value, rest, where)
+        else:
+            yield where, value
