@@ -1,1 +1,1 @@
-"""The contract that operator, trainer and predictor share. It imports nothing but the standard library."""
+"""The contract of operator, trainer and predictor: imports nothing but the standard library."""

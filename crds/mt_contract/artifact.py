@@ -1,4 +1,4 @@
-"""The artifact: a run's ``model/`` folder, its manifest (written last), and the verification of every file."""
+"""The artifact: a run's ``model/`` folder, its manifest (written last), and its verification."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
 
 class ArtifactError(Exception):
-    """The folder is not an artifact that may be served: the message says which file, what is wrong, what to do."""
+    """Not an artifact that may be served; the message names the file, the fault and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ def file_entry(path: Path) -> FileEntry:
 
 
 def list_files(folder: Path) -> dict[str, Path]:
-    """Return every file below ``folder`` but the manifest, by its relative path with forward slashes.
+    """Return every file below ``folder`` but the manifest, by relative path with forward slashes.
 
     Raises:
-        ArtifactError: something there is neither a plain file nor a folder (a link could lead out of it).
+        ArtifactError: something is neither a plain file nor a folder (a link could lead out of it).
     """
     found = {}
     for path in sorted(folder.rglob("*")):
@@ -83,7 +83,7 @@ def list_files(folder: Path) -> dict[str, Path]:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> str:
-    """Fill in ``files`` from what stands in ``folder``, write the manifest atomically, and return its digest."""
+    """Write the manifest of all files in ``folder``, atomically, and return its digest."""
     files = {name: file_entry(path) for name, path in list_files(folder).items()}
     data = canonical(to_json(replace(manifest, files=files)))
     aside = folder.parent / f".{MANIFEST}.{os.getpid()}"
@@ -103,6 +103,8 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
     """
     path = folder / MANIFEST
     try:
+        if path.exists() and (path.is_symlink() or not path.is_file()):  # a pipe would never end
+            raise ArtifactError(f"{path} is not a plain file: train or import the model again")
         with path.open("rb") as stream:
             data = stream.read(MAX_MANIFEST_BYTES + 1)
     except OSError as error:
@@ -117,10 +119,11 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
         document = json.loads(data)
         if document["schemaVersion"] != SCHEMA_VERSION:
             raise ArtifactError(
-                f"{path} has schema version {document['schemaVersion']}, this release reads {SCHEMA_VERSION}"
+                f"{path} has schema version {document['schemaVersion']}, this release reads "
+                f"{SCHEMA_VERSION}: use a release that reads it, or train again"
             )
         manifest = from_json(Manifest, document)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(
             f"{path} is not a manifest ({error}): train or import the model again"
         ) from error
@@ -128,27 +131,29 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
 
 
 def verify(folder: Path, expected_digest: str | None = None) -> Manifest:
-    """Return the manifest of ``folder`` after every file was found as the manifest says, and no other.
+    """Return the manifest of ``folder`` once each file is as it says, and no other is there.
 
     Args:
         folder: the artifact.
         expected_digest: the digest that was evaluated and blessed; None accepts any that is whole.
 
     Raises:
-        ArtifactError: a digest differs, a file is missing or was added, or the manifest is unreadable.
+        ArtifactError: a digest differs, a file is missing or was added, or there is no manifest.
     """
     manifest, found = read_manifest(folder)
     if expected_digest and found != expected_digest:
         raise ArtifactError(
-            f"{folder / MANIFEST} has digest {found}, but {expected_digest} was evaluated: it was changed"
+            f"{folder / MANIFEST} has digest {found}, but {expected_digest} was evaluated: "
+            "it was changed; restore it or train again"
         )
     present = list_files(folder)
     for name in sorted(manifest.files.keys() ^ present.keys()):
         what = "is missing" if name in manifest.files else "is not in the manifest"
-        raise ArtifactError(f"{folder / name} {what}: the artifact was changed after it was made")
+        raise ArtifactError(f"{folder / name} {what}: the artifact was changed; restore it")
     for name, entry in manifest.files.items():
         if present[name].stat().st_size != entry.size_bytes or file_entry(present[name]) != entry:
             raise ArtifactError(
-                f"{folder / name} differs from its digest in the manifest: corrupt; restore or train again"
+                f"{folder / name} differs from its digest in the manifest: "
+                "corrupt; restore it or train again"
             )
     return manifest

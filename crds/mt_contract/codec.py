@@ -1,11 +1,11 @@
-"""Frozen dataclasses from and to the JSON of the API: camelCase keys, durations ("10m"), decimals as strings ("0.01")."""
+"""Frozen dataclasses from and to the API's JSON: camelCase, durations "10m", decimals "0.01"."""
 
 from __future__ import annotations
 
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -14,12 +14,18 @@ from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 T = TypeVar("T")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+)(ms|s|m|h|d)")
+_UNITS = {
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
+_DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 
 
 class DecodeError(ValueError):
-    """A value does not have the shape that its field asks for; the message starts with the field's path."""
+    """A value does not have its field's shape; the message starts with the field's path."""
 
 
 def camel(name: str) -> str:
@@ -32,11 +38,14 @@ def parse_duration(text: str) -> timedelta:
     """Return the duration of e.g. ``1h30m``, ``5ms``.
 
     Raises:
-        ValueError: it is not a sequence of numbers with units ms, s, m, h, d.
+        ValueError: it is not a sequence of numbers with units ms, s, m, h, d, or out of range.
     """
     if not text or _DURATION.sub("", text):
         raise ValueError(f"{text!r} is not a duration such as 30s, 10m or 1h30m")
-    return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in _DURATION.findall(text)))
+    try:
+        return sum((int(n) * _UNITS[unit] for n, unit in _DURATION.findall(text)), timedelta())
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is longer than any duration can be") from error
 
 
 def format_duration(value: timedelta) -> str:
@@ -60,7 +69,7 @@ def format_time(value: datetime) -> str:
 
 
 def to_json(value: Any) -> Any:
-    """Return dataclasses, tuples, enums, decimals, times as JSON values; fields that are None are left out."""
+    """Return dataclasses, tuples, enums, decimals, times as JSON values, without fields of None."""
     if is_dataclass(value) and not isinstance(value, type):
         pairs = ((camel(f.name), getattr(value, f.name)) for f in fields(value))
         return {key: to_json(item) for key, item in pairs if item is not None}
@@ -78,7 +87,7 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(cls: type[T], value: Any, path: str = "") -> T:
-    """Return ``value`` as an instance of the dataclass ``cls``; keys that it does not know are left alone.
+    """Return ``value`` as an instance of the dataclass ``cls``; keys unknown to it are ignored.
 
     Raises:
         DecodeError: a required key is missing, or a value does not fit its field.
@@ -86,7 +95,7 @@ def from_json(cls: type[T], value: Any, path: str = "") -> T:
     if not isinstance(value, Mapping):
         raise DecodeError(f"{path or cls.__name__}: expected an object, found {value!r}")
     arguments: dict[str, Any] = {}
-    for name, (key, kind, required) in _shape(cls).items():
+    for name, (key, kind, required) in _shape(typing.cast("Hashable", cls)).items():
         here = f"{path}.{key}" if path else key
         if value.get(key) is not None:
             arguments[name] = _convert(kind, value[key], here)
@@ -98,7 +107,7 @@ def from_json(cls: type[T], value: Any, path: str = "") -> T:
 
 
 @cache
-def _shape(cls: type[Any]) -> dict[str, tuple[str, Any, bool]]:
+def _shape(cls: Any) -> dict[str, tuple[str, Any, bool]]:
     hints = typing.get_type_hints(cls)
     return {
         f.name: (
@@ -121,6 +130,8 @@ def _convert(kind: Any, value: Any, path: str) -> Any:
         return _convert(next(a for a in arguments if a is not type(None)), value, path)
     try:
         if origin is tuple:
+            if not isinstance(value, (list, tuple)):
+                raise ValueError(f"expected a list, found {value!r}")
             return tuple(
                 _convert(arguments[0], item, f"{path}[{i}]") for i, item in enumerate(value)
             )
@@ -147,7 +158,10 @@ def _scalar(kind: Any, value: Any) -> Any:
     if kind is datetime:
         return parse_time(value)
     if kind is Decimal:
-        return Decimal(str(value))
+        number = Decimal(str(value))
+        if not number.is_finite():
+            raise ValueError(f"{value!r} is not a number")
+        return number
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(kind, type) and issubclass(kind, Enum):

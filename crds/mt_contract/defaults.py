@@ -1,7 +1,7 @@
-"""Every default of both resources, and the one function that fills them in. They stand nowhere else.
+"""Every default of both resources, and the function that fills them in; they stand nowhere else.
 
-A default is resolved once, when a run or a revision begins, and stored with it; a later release may change these
-values and starts nothing by it (``unchanged`` in recipe.py compares what users wrote).
+A default is resolved once, when a run or a revision begins, and stored with it. A later release may
+change these values and starts nothing by it: ``unchanged`` in recipe.py compares what users wrote.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Images:
 
 
 def merge(base: Tree, over: Tree) -> dict[str, Any]:
-    """Return ``base`` with ``over`` laid upon it; objects merge, everything else (lists too) is replaced."""
+    """Return ``base`` with ``over`` laid upon it: objects merge, all else is replaced."""
     result = dict(base)
     for key, value in over.items():
         below = result.get(key)
@@ -127,22 +127,26 @@ def drop(tree: Tree, keys: frozenset[str]) -> dict[str, Any]:
 def resolve_training(raw: Tree, image: str) -> dict[str, Any]:
     """Return the recipe part of ``spec.training`` with preset and defaults filled in."""
     written = drop(raw, PLACEMENT_KEYS)
-    preset = PRESETS[written.get("preset", TRAINING["preset"])]
+    preset = PRESETS[str(written.get("preset", TRAINING["preset"]))]
     return merge(merge(TRAINING, {"architecture": preset, "image": image}), written)
 
 
 def resolve_engine(raw: Tree, image: str) -> dict[str, Any]:
-    """Return the part of ``spec.serving`` that changes translations; ``Auto`` becomes what it stands for."""
-    engine = merge(ENGINE | {"image": image}, pick(raw, ENGINE_KEYS))
+    """Return the part of ``spec.serving`` that changes translations, with ``Auto`` decided."""
+    engine = merge(merge(ENGINE, {"image": image}), pick(raw, ENGINE_KEYS))
     for key in ("engine", "precision"):
         engine[key] = ENGINE[key] if engine[key] == "Auto" else engine[key]
     return engine
 
 
 def resolve(spec: Tree, images: Images) -> dict[str, Any]:
-    """Return a spec (of a model, or of a run laid upon its model's) in the shape that the views of resource.py decode.
+    """Return a spec in the shape that the views of resource.py decode.
 
-    ``training`` and ``serving`` come apart into recipe and placement, engine and options.
+    ``training`` comes apart into recipe and placement, ``serving`` into engine and options.
+
+    Args:
+        spec: of a model, or of a run laid upon its model's.
+        images: what stands for an image that is not named.
     """
     training, serving = spec.get("training", {}), spec.get("serving", {})
     return dict(spec) | {

@@ -1,4 +1,4 @@
-"""Names that more than one program relies on: API group, labels, child names, revisions, storage locations."""
+"""Names that more than one program relies on: API group, labels, children, storage locations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LABEL_MODEL = f"{GROUP}/model"
 LABEL_RUN = f"{GROUP}/run"
 LABEL_STAGE = f"{GROUP}/stage"
 LABEL_REVISION = f"{GROUP}/revision"
-# On an InferenceService: the digest of what its pod template was made from; set anew only when that changes.
+# On an InferenceService: digest of what its pod template was made from; set when that changes.
 ANNOTATION_TEMPLATE = f"{GROUP}/template-inputs"
 
 # Where a Job or a predictor finds things inside its container.
@@ -47,7 +47,7 @@ class Stage(StrEnum):
 
 
 class ExitCode:
-    """Exit codes of the trainer and predictor commands. Those up to DIVERGED fail the Job at once; others are retried."""
+    """Exit codes of trainer and predictor. Up to DIVERGED they fail the Job at once, else retry."""
 
     DONE = 0
     BAD_CONFIGURATION = 2
@@ -57,7 +57,7 @@ class ExitCode:
 
 
 def canonical(value: Any) -> bytes:
-    """Return the one JSON form of ``value`` that digests are taken of (sorted keys, no spaces, UTF-8)."""
+    """Return the JSON form of ``value`` that digests are taken of: sorted, no spaces, UTF-8."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -67,7 +67,7 @@ def digest(value: Any) -> str:
 
 
 def short(*parts: object, length: int = 8) -> str:
-    """Return ``length`` lower-case hexadecimal characters that depend on all ``parts`` and their order."""
+    """Return ``length`` hexadecimal characters that depend on all ``parts`` and their order."""
     return hashlib.sha256(canonical([str(p) for p in parts])).hexdigest()[:length]
 
 
@@ -79,7 +79,7 @@ def revision_name(
 
 
 def inference_service_name(model: str, revision: str) -> str:
-    """Return the InferenceService's name; with ``-predictor`` behind it, it is at most 63 characters."""
+    """Return the InferenceService's name; with ``-predictor`` it has at most 63 characters."""
     return f"{model}-{revision}"
 
 
@@ -94,7 +94,7 @@ def run_name(model: str, model_uid: str, recipe_digest: str, cause: str, token: 
 
 
 def job_name(run: str, owner_uid: str, stage: Stage, attempt: int) -> str:
-    """Return a Job's name (at most 63 characters), a function of (owner UID, run, stage, attempt)."""
+    """Return a Job's name (at most 63 characters): a function of these four."""
     return f"{run[:37]}-{stage}-{short(owner_uid, run, stage, attempt)}".replace("--", "-")
 
 
@@ -116,8 +116,9 @@ def claim_path(uri: str) -> str:
         ValueError: ``uri`` is not a ``pvc://`` URI, or climbs out of its claim.
     """
     scheme, _, rest = uri.partition("://")
-    path = rest.partition("/")[2].strip("/")
-    if scheme != "pvc" or ".." in path.split("/"):
+    claim, _, path = rest.partition("/")
+    path = path.strip("/")
+    if scheme != "pvc" or claim in ("", ".", "..") or ".." in path.split("/"):
         raise ValueError(
             f"{uri!r} is not a location inside a claim: write pvc://<claim>/<path>, without '..'"
         )
@@ -125,7 +126,7 @@ def claim_path(uri: str) -> str:
 
 
 def local_path(uri: str, claim_root: str | PurePosixPath = CLAIM_ROOT) -> str:
-    """Return where a container (or a laptop) reads ``uri``: pvc:// below ``claim_root``; file:// and plain paths as they are.
+    """Return where a container reads ``uri``: pvc:// below ``claim_root``, files as they are.
 
     Raises:
         ValueError: the scheme is not one of these, or the path climbs out of its claim.
@@ -143,7 +144,7 @@ def local_path(uri: str, claim_root: str | PurePosixPath = CLAIM_ROOT) -> str:
 
 
 def labels(component: str, **own: str) -> Mapping[str, str]:
-    """Return the labels of a child: the recommended ones, and ``own`` by short key (``model="pt-en"``)."""
+    """Return a child's labels: the recommended ones, and ``own`` by short key (``model``)."""
     return {
         "app.kubernetes.io/name": "translation",
         "app.kubernetes.io/component": component,

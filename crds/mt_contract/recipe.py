@@ -1,14 +1,17 @@
-"""The recipe: what decides a training's outcome, its digest, and whether a changed spec still asks for the same one."""
+"""The recipe: what decides a training's outcome, its digest, and whether a spec asks for another.
+
+A spec is *written* by its user, and *stored* with every default filled in when a run begins.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from mt_contract.defaults import PLACEMENT_KEYS, Images, Tree, drop, resolve
+from mt_contract.defaults import PLACEMENT_KEYS, PRESETS, Images, Tree, drop, merge, resolve
 from mt_contract.names import digest
 
-# Parts of a (raw or resolved) spec that are the recipe; test data is judged by, not trained on.
+# Parts of a (written or resolved) spec that are the recipe; test data judges, it is not trained on.
 _DATA_KEYS = ("format", "fields", "train", "validation", "checks")
 
 
@@ -24,7 +27,7 @@ def written(spec: Tree) -> dict[str, Any]:
 
 
 def resolved(spec: Tree, images: Images) -> dict[str, Any]:
-    """Return the recipe of ``spec`` with every default filled in: what ``status.recipe`` keeps and a trainer is given."""
+    """Return the recipe of ``spec``, defaults filled in: ``status.recipe`` without its digest."""
     return written(resolve(spec, images))
 
 
@@ -34,49 +37,48 @@ def recipe_digest(recipe: Tree) -> str:
 
 
 def carried(new: Tree, old: Tree, stored: Tree, images: Images) -> dict[str, Any]:
-    """Return the recipe that ``new`` (written) asks for, given that ``old`` (written) became ``stored`` (resolved).
+    """Return the recipe that ``new`` asks for, given that ``old`` (both written) became ``stored``.
 
-    A value that neither wrote stays as it was stored, so another release's defaults change nothing. A value that is
-    written counts as written; one that is no longer written falls back to today's default. With another preset, the
-    architecture that is not written follows the preset.
+    A value that neither wrote stays as it was stored, so another release's defaults change nothing.
+    A written value counts as written; one that is no longer written falls back to today's default.
+    With another preset, the sizes that are not written follow the preset. Fields that a later
+    release added come in only when the recipe changes anyway.
     """
     today = resolved(new, images)
     if today["training"]["preset"] != stored["training"]["preset"]:
-        old = _without_architecture(old, new)
-    return _carry(new, old, stored, today)
+        old = _with_sizes_written(old)
+    same_fields = _carry(new, old, stored, today, additions=False)
+    if recipe_digest(same_fields) == recipe_digest(stored):
+        return same_fields
+    return _carry(new, old, stored, today, additions=True)
 
 
 def unchanged(new: Tree, old: Tree, stored: Tree, images: Images) -> bool:
-    """Return whether ``new`` (written) still asks for the recipe that ``old`` (written) was ``stored`` as."""
+    """Return whether ``new`` still asks for the recipe that ``old`` was ``stored`` as."""
     return recipe_digest(carried(new, old, stored, images)) == recipe_digest(stored)
 
 
-def _carry(new: Any, old: Any, stored: Any, today: Any) -> Any:
-    if not isinstance(today, Mapping):
-        return today
-    result = {}
-    for key in today.keys() | (stored.keys() if isinstance(stored, Mapping) else set()):
-        in_new, in_old = _has(new, key), _has(old, key)
-        if isinstance(today.get(key), Mapping) and isinstance(_get(stored, key), Mapping):
-            result[key] = _carry(_get(new, key), _get(old, key), _get(stored, key), today[key])
-        elif not in_new and not in_old and _has(stored, key):
-            result[key] = stored[key]
-        elif key in today:
-            result[key] = today[key]
+def _carry(new: Any, old: Any, stored: Tree, today: Tree, additions: bool) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key in today.keys() | stored.keys():
+        below, value = stored.get(key), today.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            result[key] = _carry(_get(new, key), _get(old, key), below, value, additions)
+        elif _get(new, key) is not None or _get(old, key) is not None:
+            if key in today:
+                result[key] = value
+        elif key in stored:
+            result[key] = below
+        elif additions:
+            result[key] = value
     return result
-
-
-def _has(tree: Any, key: str) -> bool:
-    return isinstance(tree, Mapping) and tree.get(key) is not None
 
 
 def _get(tree: Any, key: str) -> Any:
     return tree.get(key) if isinstance(tree, Mapping) else None
 
 
-def _without_architecture(old: Tree, new: Tree) -> Tree:
-    """Pretend that the old spec had written its architecture, so that what ``new`` leaves out is resolved anew."""
-    marked = {
-        key: "changed" for key in ("layers", "modelDimension", "feedForwardDimension", "heads")
-    }
-    return dict(old) | {"training": dict(old.get("training", {})) | {"architecture": marked}}
+def _with_sizes_written(old: Tree) -> dict[str, Any]:
+    """Return the old spec as if it had named all sizes: what ``new`` omits is resolved anew."""
+    sizes = {key: "of the old preset" for preset in PRESETS.values() for key in preset}
+    return merge(old, {"training": {"architecture": sizes}})

@@ -1,10 +1,10 @@
-"""What a container tells the operator when it ends: one JSON object of at most 4 KiB in its termination message."""
+"""What a container says when it ends: a JSON object of at most 4 KiB, its termination message."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ class ProbeResult:
 
 @dataclass(frozen=True)
 class Failure:
-    """A program ended without a result: a reason in CamelCase, and a message written for the user."""
+    """A program ended without a result: a reason in CamelCase, and a message for the user."""
 
     reason: str
     message: str
@@ -77,26 +77,25 @@ Message = TrainResult | EvaluationResult | ProbeResult | Failure
 _KINDS: Mapping[str, type[Any]] = {
     c.__name__: c for c in (TrainResult, EvaluationResult, ProbeResult, Failure)
 }
+_COLUMNS = tuple(field.name for field in fields(Comparison))
 
 
 def encode(message: Message) -> str:
-    """Return the JSON text of ``message``; a Failure's text is shortened to fit.
+    """Return the JSON text of ``message``; prose in it is shortened to fit.
 
     Raises:
         ReportError: a result is larger than Kubernetes keeps (too many gates and slices).
     """
-    document = {"kind": type(message).__name__} | to_json(message)
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    size = len(text.encode())
-    if size <= MAX_BYTES:
-        return text
-    if isinstance(message, Failure):
-        return encode(
-            Failure(message.reason, message.message[: max(1, len(message.message) * 3 // 4)])
-        )
-    raise ReportError(
-        f"the {type(message).__name__} has {size} bytes, Kubernetes keeps {MAX_BYTES}: name fewer gates and slices"
-    )
+    text = _text(message)
+    while len(text.encode()) > MAX_BYTES:
+        shorter = _shorten(message)
+        if shorter == message:
+            raise ReportError(
+                f"the {type(message).__name__} has {len(text.encode())} bytes, Kubernetes keeps "
+                f"{MAX_BYTES}: name fewer gates and slices"
+            )
+        message, text = shorter, _text(shorter)
+    return text
 
 
 def decode(text: str) -> Message:
@@ -107,14 +106,22 @@ def decode(text: str) -> Message:
     """
     try:
         document = json.loads(text)
-        message: Message = from_json(_KINDS[document["kind"]], document)
-    except (ValueError, KeyError, TypeError) as error:
+        rows = document.get("comparisons", ())
+        named = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+        message: Message = from_json(
+            _KINDS[document["kind"]], document | ({"comparisons": named} if rows else {})
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ReportError(f"not a result message ({type(error).__name__}: {error})") from error
     return message
 
 
 def write(message: Message, *paths: str | Path) -> None:
-    """Write ``message`` to each path: a results file (atomically) or the termination log (in place, as it is a mount)."""
+    """Write ``message`` to each path.
+
+    A results file (``.json``) is written atomically; a termination log in place, as it is a mount,
+    and only where there is one.
+    """
     text = encode(message)
     for path in map(Path, paths):
         if path.suffix == ".json":
@@ -124,3 +131,25 @@ def write(message: Message, *paths: str | Path) -> None:
             aside.replace(path)
         elif path.exists():
             path.write_text(text, encoding="utf-8")
+
+
+def _text(message: Message) -> str:
+    document = {"kind": type(message).__name__} | to_json(message)
+    if isinstance(message, EvaluationResult):
+        # As rows: with its keys, each would be twice as long.
+        document["comparisons"] = [to_json(astuple(row)) for row in message.comparisons]
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="replace").decode()  # file names may hold half a surrogate pair
+
+
+def _shorten(message: Message) -> Message:
+    """Return ``message`` with less prose, or as it is when there is none left to lose."""
+    if isinstance(message, (Failure, ProbeResult)) and len(message.message) > 1:
+        return replace(message, message=message.message[: len(message.message) * 3 // 4] + "…")
+    if isinstance(message, TrainResult) and message.dataset.get("anomalies"):
+        anomalies = message.dataset["anomalies"]
+        return replace(
+            message,
+            dataset=dict(message.dataset) | {"anomalies": anomalies[: len(anomalies) * 3 // 4]},
+        )
+    return message

@@ -1,7 +1,7 @@
-"""Views of the two custom resources: what their (resolved) specs and their statuses say, as frozen dataclasses.
+"""Views of the two custom resources, as frozen dataclasses.
 
-``resolve`` in defaults.py fills in what the user left out; only a resolved spec is decoded into these views, so a
-field is None here only where "not set" means something of its own.
+``resolve`` in defaults.py fills in what the user left out; only a resolved spec is decoded into
+these views, so a field is None here only where "not set" means something of its own.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Source:
 
     uri: str
     slice: str | None = None
+    target_uri: str | None = None  # format Parallel: the target side, line by line
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Training:
-    """How a model is trained (recipe); the placement stands beside it in the same object of the API."""
+    """How a model is trained (recipe); in the API, the placement stands beside it."""
 
     preset: str
     architecture: Architecture
@@ -145,7 +146,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides a training's outcome: what a trainer is given, and what recipe.py takes digests of."""
+    """What decides a training's outcome: a trainer is given it, recipe.py takes digests of it."""
 
     source_language: str
     target_language: str
