@@ -89,7 +89,7 @@ def wait(what: str, look: Callable[[], T | None], timeout: float, interval: floa
     Commands that fail meanwhile are asked again as well: an API server may restart.
 
     Raises:
-        KubeError: nothing came within ``timeout`` seconds; the message says ``what`` was waited for.
+        KubeError: nothing came within ``timeout`` seconds; the message says for ``what``.
     """
     deadline, failure = time.monotonic() + timeout, ""
     while time.monotonic() < deadline:
@@ -105,10 +105,10 @@ def wait(what: str, look: Callable[[], T | None], timeout: float, interval: floa
 
 
 class Watch:
-    """Follows all objects of a kind in a thread, with ``kubectl get --watch``, until it is closed."""
+    """Follows all objects of a kind in a thread, by ``kubectl get --watch``, until closed."""
 
     def __init__(self, kube: Kubectl, kind: str, see: Callable[[float, str, Object], None]) -> None:
-        """Call ``see(time, type, object)`` for every event; the time is seconds since the epoch."""
+        """Call ``see(seconds since the epoch, type, object)`` for every event."""
         self._command = kube.command(
             "get", kind, "--watch", "--output-watch-events", "--output", "json"
         )

@@ -1,4 +1,4 @@
-"""The story's steps: change a TranslationModel, follow what becomes of it, and say what happens meanwhile."""
+"""The story's steps: follow what becomes of a TranslationModel, and say what happens meanwhile."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from demo.kube import KubeError, Kubectl, Object, wait
+from demo.kube import Kubectl, KubeError, Object, wait
 
 Tell = Callable[[str], None]
 
 
-class Broken(AssertionError):
+class BrokenPromiseError(AssertionError):
     """A promise of the product was broken; the message says which."""
 
 
@@ -140,7 +140,9 @@ def _refuse_failure(model: Object) -> None:
     for kind in ("Degraded", "Stalled"):
         if holds(model, kind):
             entry = condition(model, kind)
-            raise Broken(f"the model is {kind}: {entry.get('reason')}: {entry.get('message')}")
+            raise BrokenPromiseError(
+                f"the model is {kind}: {entry.get('reason')}: {entry.get('message')}"
+            )
 
 
 def rejected(model: Object) -> bool:

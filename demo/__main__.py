@@ -1,0 +1,143 @@
+"""``make demo``: the whole story on a real cluster, told live; fails if a promise was broken."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from demo import cluster, corpus, install, story, tables
+from demo.cluster import ROOT, Place
+from demo.judge import Finding
+from demo.kube import Kubectl, KubeError, Object
+from demo.narrator import Narrator
+from demo.play import Play
+from demo.story import BrokenPromiseError
+
+NAMESPACE = "translation-demo"
+SAMPLE = ROOT / "manifests/samples/pt-en.yaml"
+BETTER = {"spec": {"training": {"budget": {"maxEpochs": 12}}}}
+MISALIGNED = {"spec": {"data": {"train": [{"uri": "pvc://corpora/pt-en/train-misaligned.tsv"}]}}}
+SHOWN_SENTENCES = 5
+
+
+def main() -> int:
+    """Tell the story; return 0 if every promise was kept."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    narrator = Narrator()
+    try:
+        place = find_place(narrator)
+        made = corpus.make()
+        kube = prepare(place, made, narrator)
+        with tempfile.TemporaryDirectory() as scratch:
+            play = Play(kube, narrator, place.gateway_url, made.folder, Path(scratch))
+            try:
+                problems = tell(play, narrator)
+            finally:
+                play.close()
+    except (KubeError, BrokenPromiseError, RuntimeError) as error:
+        narrator.bad(str(error))
+        problems = [str(error)]
+    except KeyboardInterrupt:
+        narrator.bad("interrupted")
+        return 130
+    return finish(problems, narrator)
+
+
+def find_place(narrator: Narrator) -> Place:
+    """Return the cluster to play in."""
+    if os.environ.get("CLUSTER") == "current":
+        return cluster.current(os.environ, ask=os.environ.get("YES") != "1")
+    narrator.act("A cluster")
+    place = cluster.local(narrator, os.environ.get("NAME", "demo"))
+    narrator.say(f"Kubernetes, KServe and a gateway are up: {place.gateway_url}")
+    return place
+
+
+def prepare(place: Place, made: corpus.Corpus, narrator: Narrator) -> Kubectl:
+    """Install the operator, and make the namespace and its volumes."""
+    narrator.act("The operator")
+    cluster.provide_images(place, narrator)
+    narrator.command(f"kubectl apply -k {place.overlay.relative_to(ROOT)}")
+    install.install_operator(place)
+    narrator.good("the operator runs")
+    kube = install.make_namespace(place.kube, NAMESPACE)
+    kube.apply(*(install.claim(name, size) for name, size in install.CLAIMS.items()))
+    install.fill(kube, "corpora", install.corpus_files(made.folder))
+    sizes = ", ".join(f"{count} {name}" for name, count in made.pairs.items())
+    narrator.say(f"namespace {NAMESPACE} (Pod Security restricted) holds the corpus: {sizes}")
+    return kube
+
+
+def tell(play: Play, narrator: Narrator) -> list[str]:
+    """Play the three acts, show the tables, and return every broken promise."""
+    narrator.act("From YAML to an endpoint")
+    narrator.command(f"kubectl apply -f {SAMPLE.relative_to(ROOT)}")
+    model = play.first_deployment(yaml.safe_load(SAMPLE.read_text(encoding="utf-8")))
+    report_promotion(play, model, narrator)
+    narrator.act("A better recipe, under load")
+    play.start_load()
+    narrator.say("20 requests a second from now on, through the gateway")
+    model = play.better_recipe(BETTER, "12 epochs")
+    report_promotion(play, model, narrator)
+    narrator.good("the old revision was removed after its traffic had gone")
+    narrator.act("A bad candidate")
+    narrator.say("the training file is replaced by one whose translations stand in wrong lines")
+    model = play.bad_candidate(MISALIGNED, "misaligned pairs")
+    report_rejection(play, model, narrator)
+    findings = play.stop_load()
+    show_tables(play, model, findings, narrator)
+    return [problem for found in findings for problem in found.problems]
+
+
+def report_promotion(play: Play, model: Object, narrator: Narrator) -> None:
+    """Say what was promoted, and which gates it passed."""
+    production = story.production(model)
+    run = play.kube.get("trainingrun", str(production["run"])) or {}
+    for gate in run.get("status", {}).get("evaluation", {}).get("gates", []):
+        interval = f", interval {gate['interval']}" if gate.get("interval") else ""
+        outcome = f"{gate['verdict']} ({gate.get('value')}, asked: {gate.get('rule')}{interval})"
+        narrator.say(f"gate {gate['name']}: {outcome}")
+    narrator.good(f"{production['revision']} of {production['run']} is in production")
+    narrator.say(f"it answers at {model['status'].get('url')}")
+
+
+def report_rejection(play: Play, model: Object, narrator: Narrator) -> None:
+    """Show what a person sees who asks why."""
+    narrator.command(f"kubectl get tm {play.model} --output wide")
+    narrator.show(play.kube.run("get", "tm", play.model, "--output", "wide"))
+    degraded = story.condition(model, "Degraded")
+    narrator.say(f"{degraded.get('reason')}: {degraded.get('message')}")
+    narrator.good("it never got traffic; production is what it was")
+
+
+def show_tables(play: Play, model: Object, findings: list[Finding], narrator: Narrator) -> None:
+    """Show candidates, traffic and translations."""
+    narrator.act("What happened")
+    narrator.table(tables.candidates(story.candidates(play.kube, model, play.recipes)))
+    narrator.table(tables.traffic(findings))
+    lines = (play.corpus / "test.tsv").read_text(encoding="utf-8").splitlines()
+    pairs = [line.split("\t") for line in lines[:SHOWN_SENTENCES]]
+    english = play.translate([source for source, _ in pairs])
+    rows = [(source, ours, target) for (source, target), ours in zip(pairs, english, strict=True)]
+    narrator.table(tables.translations(rows))
+
+
+def finish(problems: list[str], narrator: Narrator) -> int:
+    """Say how it went, and return the exit code."""
+    narrator.console.print()
+    for problem in problems:
+        narrator.bad(problem)
+    if not problems:
+        narrator.good("every promise was kept")
+    if os.environ.get("CLUSTER") != "current":
+        narrator.say("the cluster stays up: `make kubeconfig` to look around, `make cluster-down`")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Installs the operator, and makes the namespace and the volumes that the story plays in."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from demo.cluster import IMAGES, Place
+from demo.kube import Kubectl, Object, wait
+
+SYSTEM = "translation-system"  # the operator's namespace
+READY_SECONDS = 300.0
+CLAIMS = {"corpora": "1Gi", "models": "2Gi"}
+_UNPACK = "import sys, tarfile; tarfile.open(fileobj=sys.stdin.buffer, mode='r|').extractall('/v')"
+
+
+def install_operator(place: Place) -> None:
+    """Install the resource definitions and the operator, and wait until it is there."""
+    place.kube.run("apply", "--server-side", "--force-conflicts", "-k", str(place.overlay))
+    crds = ("translationmodels", "trainingruns")
+    for name in crds:
+        crd = f"crd/{name}.translation.kubeflow.org"
+        place.kube.run("wait", "--for=condition=Established", crd, "--timeout=60s")
+    wait_for_operator(place.kube)
+
+
+def wait_for_operator(kube: Kubectl) -> None:
+    """Wait until the operator's Deployment is available."""
+    system = kube.within(SYSTEM)
+
+    def available() -> bool:
+        system.run("rollout", "status", "deployment", "--timeout=30s")
+        return True
+
+    wait("the operator to be available", available, READY_SECONDS)
+
+
+def make_namespace(kube: Kubectl, name: str) -> Kubectl:
+    """Make an empty namespace under Pod Security restricted; one that is there is emptied."""
+    kube.delete("namespace", name, timeout=READY_SECONDS)
+    level = "pod-security.kubernetes.io/enforce"
+    labels = {level: "restricted", f"{level}-version": "latest"}
+    metadata = {"name": name, "labels": labels}
+    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    return kube.within(name)
+
+
+def claim(name: str, size: str) -> Object:
+    """Return a PersistentVolumeClaim that several pods may use."""
+    spec: dict[str, Any] = {
+        "accessModes": ["ReadWriteMany"],
+        "resources": {"requests": {"storage": size}},
+    }
+    kind = "PersistentVolumeClaim"
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def helper_pod(name: str, claim_name: str, image: str) -> Object:
+    """Return a pod that holds a volume open at /v; it passes Pod Security restricted."""
+    security = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
+    container = {
+        "name": "shell",
+        "image": image,
+        "command": ["python", "-c", "import time; time.sleep(3600)"],
+        "securityContext": security,
+        "volumeMounts": [{"name": "volume", "mountPath": "/v"}],
+    }
+    who = {"runAsNonRoot": True, "runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532}
+    spec = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": who | {"seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+        "volumes": [{"name": "volume", "persistentVolumeClaim": {"claimName": claim_name}}],
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+
+
+def fill(kube: Kubectl, claim_name: str, files: Mapping[str, bytes | Path]) -> None:
+    """Write files into a volume, by the path inside it."""
+    with_volume(kube, claim_name, ["python", "-c", _UNPACK], tarball(files))
+
+
+def with_volume(
+    kube: Kubectl, claim_name: str, command: list[str], stdin: bytes | None = None
+) -> str:
+    """Run a command in a pod that has a volume at /v, and return what it printed."""
+    pod = f"volume-{claim_name}"
+    kube.apply(helper_pod(pod, claim_name, IMAGES["predictor"].tag))
+    try:
+        kube.run("wait", f"pod/{pod}", "--for=condition=Ready", "--timeout=120s", timeout=150)
+        return kube.run("exec", "-i", pod, "--", *command, stdin=stdin)
+    finally:
+        kube.delete("pod", pod)
+
+
+def tarball(files: Mapping[str, bytes | Path]) -> bytes:
+    """Return a tar archive of files by their path."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            data = content if isinstance(content, bytes) else content.read_bytes()
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def corpus_files(folder: Path, prefix: str = "pt-en") -> dict[str, bytes | Path]:
+    """Return the files of the demo corpus, by their place in the volume."""
+    return {f"{prefix}/{path.name}": path for path in sorted(folder.glob("*.tsv"))}
