@@ -24,7 +24,7 @@ def candidates(found: Sequence[Candidate]) -> Table:
 
 def traffic(findings: Sequence[Finding]) -> Table:
     """Return requests, losses and shares of each phase, and their sum."""
-    caption = f"p: exact binomial test of the share against the weight, α = {ALPHA:g}"
+    caption = f"p: exact binomial test of the share against the weight, alpha = {ALPHA:g}"
     table = Table(title="Requests", title_justify="left", caption=caption)
     for column in ("phase", "sent", "lost", "weight", "share", "p", "p50 ms", "p99 ms"):
         table.add_column(column, justify="left" if column == "phase" else "right")

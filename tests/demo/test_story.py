@@ -49,7 +49,8 @@ PROGRESS = {
         pytest.param(
             model(candidate={"stage": "Training", "run": "pt-en-1"}),
             run(**PROGRESS),
-            "pt-en-1: training 50 %, step 60 of 120, epoch 3, loss 3.2, validation 3.5, about 31 s left",
+            "pt-en-1: training 50 %, step 60 of 120, epoch 3, loss 3.2, "
+            "validation 3.5, about 31 s left",
             id="training",
         ),
         pytest.param(
@@ -124,7 +125,9 @@ def test_settled_on_new(found: dict[str, Any], expected: bool) -> None:
 
 @pytest.mark.parametrize("kind", ["Degraded", "Stalled"])
 def test_a_candidate_that_was_to_be_promoted_and_was_not_breaks_a_promise(kind: str) -> None:
-    with pytest.raises(story.Broken, match=f"is {kind}: GateFailed: chrF 7.1 is below 20"):
+    with pytest.raises(
+        story.BrokenPromiseError, match=f"is {kind}: GateFailed: chrF 7.1 is below 20"
+    ):
         story.settled_on_new("a")(model(conditions=(f"{kind}=True@2",)))
 
 
