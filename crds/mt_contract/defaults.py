@@ -7,6 +7,7 @@ change these values and starts nothing by it: ``unchanged`` in recipe.py compare
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,15 +103,14 @@ class Images:
 
 
 def merge(base: Tree, over: Tree) -> dict[str, Any]:
-    """Return ``base`` with ``over`` laid upon it: objects merge, all else is replaced."""
-    result = dict(base)
+    """Return a copy of ``base`` with ``over`` laid upon it: objects merge, all else is replaced."""
+    result = deepcopy(dict(base))
     for key, value in over.items():
         below = result.get(key)
-        result[key] = (
-            merge(below, value)
-            if isinstance(below, Mapping) and isinstance(value, Mapping)
-            else value
-        )
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            result[key] = merge(below, value)
+        else:
+            result[key] = deepcopy(value)
     return result
 
 

@@ -5,9 +5,9 @@ A spec is *written* by its user, and *stored* with every default filled in when 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+from mt_contract.carry import carry
 from mt_contract.defaults import PLACEMENT_KEYS, PRESETS, Images, Tree, drop, merge, resolve
 from mt_contract.names import digest
 
@@ -39,43 +39,18 @@ def recipe_digest(recipe: Tree) -> str:
 def carried(new: Tree, old: Tree, stored: Tree, images: Images) -> dict[str, Any]:
     """Return the recipe that ``new`` asks for, given that ``old`` (both written) became ``stored``.
 
-    A value that neither wrote stays as it was stored, so another release's defaults change nothing.
-    A written value counts as written; one that is no longer written falls back to today's default.
-    With another preset, the sizes that are not written follow the preset. Fields that a later
-    release added come in only when the recipe changes anyway.
+    Defaults of another release change nothing (see ``carry``). With another preset, the sizes that
+    are not written follow the preset.
     """
     today = resolved(new, images)
     if today["training"]["preset"] != stored["training"]["preset"]:
         old = _with_sizes_written(old)
-    same_fields = _carry(new, old, stored, today, additions=False)
-    if recipe_digest(same_fields) == recipe_digest(stored):
-        return same_fields
-    return _carry(new, old, stored, today, additions=True)
+    return carry(new, old, stored, today)
 
 
 def unchanged(new: Tree, old: Tree, stored: Tree, images: Images) -> bool:
     """Return whether ``new`` still asks for the recipe that ``old`` was ``stored`` as."""
     return recipe_digest(carried(new, old, stored, images)) == recipe_digest(stored)
-
-
-def _carry(new: Any, old: Any, stored: Tree, today: Tree, additions: bool) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key in today.keys() | stored.keys():
-        below, value = stored.get(key), today.get(key)
-        if isinstance(value, Mapping) and isinstance(below, Mapping):
-            result[key] = _carry(_get(new, key), _get(old, key), below, value, additions)
-        elif _get(new, key) is not None or _get(old, key) is not None:
-            if key in today:
-                result[key] = value
-        elif key in stored:
-            result[key] = below
-        elif additions:
-            result[key] = value
-    return result
-
-
-def _get(tree: Any, key: str) -> Any:
-    return tree.get(key) if isinstance(tree, Mapping) else None
 
 
 def _with_sizes_written(old: Tree) -> dict[str, Any]:
