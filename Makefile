@@ -49,7 +49,7 @@ lock: $(UV) ## write every lock file anew from the project files
 	@for p in $(PROGRAMS); do \
 	  for extra in "" dev; do \
 	    out=$$p/requirements$${extra:+-$$extra}.lock; echo $$out; \
-	    $(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	    $(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 --python-platform x86_64-manylinux_2_31 \
 	      $${extra:+--group $$p/pyproject.toml:$$extra} $$p/pyproject.toml --output-file $$out; \
 	  done; done
 

@@ -17,6 +17,8 @@ from demo.kube import Kubectl, KubeError, Object
 from demo.narrator import Narrator
 from demo.play import Play
 from demo.story import BrokenPromiseError
+from localcluster.errors import ClusterError
+from localcluster.progress import Progress
 
 NAMESPACE = "translation-demo"
 SAMPLE = ROOT / "manifests/samples/pt-en.yaml"
@@ -39,7 +41,7 @@ def main() -> int:
                 problems = tell(play, narrator)
             finally:
                 play.close()
-    except (KubeError, BrokenPromiseError, RuntimeError) as error:
+    except (ClusterError, KubeError, BrokenPromiseError, RuntimeError) as error:
         narrator.bad(str(error))
         problems = [str(error)]
     except KeyboardInterrupt:
@@ -53,7 +55,7 @@ def find_place(narrator: Narrator) -> Place:
     if os.environ.get("CLUSTER") == "current":
         return cluster.current(os.environ, ask=os.environ.get("YES") != "1")
     narrator.act("A cluster")
-    place = cluster.local(narrator, os.environ.get("NAME", "demo"))
+    place = cluster.local(os.environ.get("NAME", "demo"), Progress(narrator.console))
     narrator.say(f"Kubernetes, KServe and a gateway are up: {place.gateway_url}")
     return place
 
@@ -61,13 +63,15 @@ def find_place(narrator: Narrator) -> Place:
 def prepare(place: Place, made: corpus.Corpus, narrator: Narrator) -> Kubectl:
     """Install the operator, and make the namespace and its volumes."""
     narrator.act("The operator")
-    cluster.provide_images(place, narrator)
+    if place.instance:
+        progress = Progress(narrator.console)
+        cluster.build_images(progress)
+        cluster.load_images(place, progress)
     narrator.command(f"kubectl apply -k {place.overlay.relative_to(ROOT)}")
     install.install_operator(place)
     narrator.good("the operator runs")
     kube = install.make_namespace(place.kube, NAMESPACE)
-    kube.apply(*(install.claim(name, size) for name, size in install.CLAIMS.items()))
-    install.fill(kube, "corpora", install.corpus_files(made.folder))
+    install.provide_volumes(place, kube, install.corpus_files(made.folder))
     sizes = ", ".join(f"{count} {name}" for name, count in made.pairs.items())
     narrator.say(f"namespace {NAMESPACE} (Pod Security restricted) holds the corpus: {sizes}")
     return kube

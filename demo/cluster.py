@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from demo.kube import Kubectl, KubeError
-from demo.narrator import Narrator
+from localcluster import binaries, lifecycle, state, volumes
+from localcluster.cache import default_cache
+from localcluster.image_store import ImageStore
+from localcluster.images import Builder, ImageBuild
+from localcluster.instance import Instance, Part
+from localcluster.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image of ours, and what it is built from."""
+    """An image of ours; the repository is the context of its build."""
 
     tag: str
-    dockerfile: str  # relative to the repository, which is the build's context
+    dockerfile: str
 
 
-IMAGES = {
-    "operator": Image("localhost/translation-operator:local", "Dockerfile"),
-    "predictor": Image("localhost/translation-predictor:local", "predictor/Dockerfile"),
-    "trainer": Image("localhost/translation-trainer:local", "trainer_image/Dockerfile"),
-}
+OPERATOR = Image("localhost/translation-operator:local", "Dockerfile")
+PREDICTOR = Image("localhost/translation-predictor:local", "predictor/Dockerfile")
+TRAINER = Image("localhost/translation-trainer:local", "trainer_image/Dockerfile")
+IMAGES = (OPERATOR, PREDICTOR, TRAINER)
 
 
 @dataclass(frozen=True)
@@ -38,31 +39,32 @@ class Place:
     kube: Kubectl
     gateway_url: str
     overlay: Path  # kustomization that installs the operator
-    local: str | None  # the local cluster's name; None: somebody else's cluster
+    instance: Instance | None = None  # the local cluster; None: somebody else's
+
+    @property
+    def node_pid(self) -> int:
+        """Return the first process of the local cluster's node, as this machine sees it.
+
+        Raises:
+            KubeError: the cluster is not a local one, or is down.
+        """
+        node = state.load_node(self.instance) if self.instance else None
+        if node is None:
+            raise KubeError("no local cluster is up; `make cluster` brings one up")
+        return node.pid
 
 
-def localcluster(narrator: Narrator, *arguments: str) -> str:
-    """Run a command of the local cluster's program and return the last line that it printed.
+def local(name: str, progress: Progress) -> Place:
+    """Bring a local cluster up, if it is not, and return it.
 
     Raises:
-        KubeError: it failed; it has said why on the terminal.
+        ClusterError: it does not come up; the message names the log.
     """
-    command = [sys.executable, "-m", "localcluster", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "localcluster")}
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=environment)
-    if done.returncode:
-        raise KubeError(f"localcluster {' '.join(arguments)} failed")
-    lines = done.stdout.strip().splitlines()
-    return lines[-1] if lines else ""
-
-
-def local(narrator: Narrator, name: str) -> Place:
-    """Bring a local cluster up, if it is not, and return it."""
-    localcluster(narrator, "up", "--name", name)
-    kubeconfig = localcluster(narrator, "kubeconfig", "--name", name)
-    kubectl = localcluster(narrator, "kubectl", "--name", name)
-    gateway = localcluster(narrator, "gateway-url", "--name", name)
-    return Place(Kubectl(kubectl, kubeconfig), gateway, ROOT / "manifests/overlays/local", name)
+    cache = default_cache()
+    instance = lifecycle.up(cache, lifecycle.Request(name, max(Part)), progress)
+    kubectl = str(binaries.kubectl(cache, progress))
+    kube = Kubectl(kubectl, str(instance.kubeconfig))
+    return Place(kube, instance.gateway_url, ROOT / "manifests/overlays/local", instance)
 
 
 def current(environment: Mapping[str, str], ask: bool) -> Place:
@@ -84,16 +86,33 @@ def current(environment: Mapping[str, str], ask: bool) -> Place:
     if not gateway:
         raise KubeError("set GATEWAY_URL to where the cluster's Gateway answers from here")
     overlay = environment.get("OVERLAY", "manifests/overlays/standalone")
-    return Place(kube, gateway.rstrip("/"), ROOT / overlay, None)
+    return Place(kube, gateway.rstrip("/"), ROOT / overlay)
 
 
-def provide_images(place: Place, narrator: Narrator, names: Sequence[str] = tuple(IMAGES)) -> None:
-    """Build our images and load them into a local cluster; another cluster pulls its own."""
-    if place.local is None:
-        return
-    for name in names:
-        image = IMAGES[name]
-        build = ["--tag", image.tag, "--file", str(ROOT / image.dockerfile), str(ROOT)]
-        localcluster(narrator, "build-image", "--name", place.local, *build)
-        localcluster(narrator, "load-image", "--name", place.local, image.tag)
-        narrator.say(f"image {image.tag} is on the node")
+def build_images(progress: Progress, images: Sequence[Image] = IMAGES) -> None:
+    """Build our images from their Dockerfiles; one whose content was built before is there."""
+    builder = Builder(default_cache(), progress)
+    builder.prepare()
+    for image in images:
+        builder.build(ImageBuild(image.tag, ROOT / image.dockerfile, ROOT, {}))
+
+
+def load_images(place: Place, progress: Progress, images: Sequence[Image] = IMAGES) -> None:
+    """Load built images into the local cluster's node; one that is there already is left alone."""
+    builder = Builder(default_cache(), progress)
+    ImageStore(place.node_pid).load(builder, [image.tag for image in images], progress)
+
+
+def make_volume(place: Place, namespace: str, claim: str) -> Path:
+    """Make an empty volume with a bound claim in the local cluster, and return its folder.
+
+    Raises:
+        KubeError: the cluster is not a local one.
+    """
+    if place.instance is None:
+        raise KubeError("volumes of folders are made in a local cluster only")
+    # The volume of an earlier namespace of this name is bound to a claim that is gone.
+    place.kube.delete("persistentvolume", f"{namespace}-{claim}")
+    folder = volumes.folder(place.instance, namespace, claim)
+    shutil.rmtree(folder, ignore_errors=True)
+    return volumes.create(place.instance, namespace, claim)

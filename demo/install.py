@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from demo.cluster import IMAGES, Place
+from demo import cluster
+from demo.cluster import PREDICTOR, Place
 from demo.kube import Kubectl, Object, wait
 
 SYSTEM = "translation-system"  # the operator's namespace
@@ -84,20 +85,38 @@ def helper_pod(name: str, claim_name: str, image: str) -> Object:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
 
 
+def provide_volumes(
+    place: Place, kube: Kubectl, files: Mapping[str, bytes | Path]
+) -> dict[str, Path]:
+    """Make the claims ``corpora``, with files by their path inside it, and ``models``, empty.
+
+    Returns:
+        The folders behind the claims, in a local cluster; nothing in another one.
+    """
+    if place.instance is None:
+        kube.apply(*(claim(name, size) for name, size in CLAIMS.items()))
+        fill(kube, "corpora", files)
+        return {}
+    folders = {name: cluster.make_volume(place, kube.namespace, name) for name in CLAIMS}
+    put(folders["corpora"], files)
+    return folders
+
+
+def put(folder: Path, files: Mapping[str, bytes | Path]) -> None:
+    """Write files into a folder, by their path inside it."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+
+
 def fill(kube: Kubectl, claim_name: str, files: Mapping[str, bytes | Path]) -> None:
-    """Write files into a volume, by the path inside it."""
-    with_volume(kube, claim_name, ["python", "-c", _UNPACK], tarball(files))
-
-
-def with_volume(
-    kube: Kubectl, claim_name: str, command: list[str], stdin: bytes | None = None
-) -> str:
-    """Run a command in a pod that has a volume at /v, and return what it printed."""
+    """Write files into a volume, by their path inside it, through a pod that mounts it."""
     pod = f"volume-{claim_name}"
-    kube.apply(helper_pod(pod, claim_name, IMAGES["predictor"].tag))
+    kube.apply(helper_pod(pod, claim_name, PREDICTOR.tag))
     try:
         kube.run("wait", f"pod/{pod}", "--for=condition=Ready", "--timeout=120s", timeout=150)
-        return kube.run("exec", "-i", pod, "--", *command, stdin=stdin)
+        kube.run("exec", "-i", pod, "--", "python", "-c", _UNPACK, stdin=tarball(files))
     finally:
         kube.delete("pod", pod)
 
