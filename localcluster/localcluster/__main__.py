@@ -7,11 +7,14 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from . import binaries, debian, lifecycle, state
+from . import binaries, debian, lifecycle, manifests, state, volumes
 from .cache import default_cache
 from .control import Node
 from .errors import ClusterError
+from .image_store import ImageStore
+from .images import Builder, ImageBuild
 from .instance import Part, checked_network
 from .progress import Progress
 
@@ -60,6 +63,18 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("--parts", choices=parts, default=parts[-1], help="for what (default: all)")
     logs = command("logs", run_logs, "print the log of a part, or the names of all")
     logs.add_argument("part", nargs="?", metavar="PART", help="such as kubelet")
+    load = command("load-image", run_load_image, "give a node images that were built here")
+    load.add_argument("images", nargs="+", metavar="IMAGE", help="such as localhost/trainer:dev")
+    image = commands.add_parser("build-image", help="build an image from a Dockerfile")
+    image.add_argument("-f", "--file", type=Path, help="the Dockerfile (default: CONTEXT/Dockerfile)")
+    image.add_argument("-t", "--tag", required=True, help="such as localhost/trainer:dev")
+    image.add_argument("--build-arg", action="append", default=[], metavar="KEY=VALUE")
+    image.add_argument("context", type=Path, metavar="CONTEXT")
+    image.set_defaults(run=run_build_image)
+    volume = command("volume", run_volume, "make a volume with a bound claim; print its folder")
+    volume.add_argument("--namespace", required=True)
+    volume.add_argument("--claim", required=True)
+    volume.add_argument("--from", dest="source", type=Path, help="a folder to fill it from")
     for action in ("stop", "start"):
         each = command(action, run_process, f"{action} one process of a running cluster")
         each.add_argument("part", metavar="PART", help="such as kube-apiserver")
@@ -114,6 +129,8 @@ def run_build(arguments: argparse.Namespace) -> None:
     progress = Progress()
     debian.ensure(default_cache(), debian.for_part(part), progress)
     binaries.build(default_cache(), binaries.needed(part), progress)
+    if part >= Part.KSERVE:
+        manifests.render(default_cache(), progress)
 
 
 def run_logs(arguments: argparse.Namespace) -> None:
@@ -131,13 +148,44 @@ def run_logs(arguments: argparse.Namespace) -> None:
         raise ClusterError(f"there is no log of {arguments.part!r}; there are: {known}") from None
 
 
+def run_load_image(arguments: argparse.Namespace) -> None:
+    """Load images into a running node."""
+    builder = Builder(default_cache(), Progress())
+    builder.prepare()
+    ImageStore(_running(arguments.name).pid).load(builder, arguments.images, Progress())
+
+
+def run_build_image(arguments: argparse.Namespace) -> None:
+    """Build an image and print its ID."""
+    pairs = [pair.partition("=") for pair in arguments.build_arg]
+    image = ImageBuild(
+        arguments.tag,
+        arguments.file or arguments.context / "Dockerfile",
+        arguments.context,
+        {key: value for key, _, value in pairs},
+    )
+    builder = Builder(default_cache(), Progress())
+    builder.prepare()
+    print(builder.build(image))
+
+
+def run_volume(arguments: argparse.Namespace) -> None:
+    """Make a volume and print the folder behind it."""
+    _running(arguments.name)
+    instance = state.require(default_cache(), arguments.name)
+    print(volumes.create(instance, arguments.namespace, arguments.claim, arguments.source))
+
+
+def _running(name: str) -> state.NodeProcess:
+    node = state.load_node(state.require(default_cache(), name))
+    if node is None:
+        raise ClusterError(f"the cluster {name!r} is down; start it with `up --name {name}`")
+    return node
+
+
 def run_process(arguments: argparse.Namespace) -> None:
     """Stop or start one process."""
-    instance = state.require(default_cache(), arguments.name)
-    running = state.load_node(instance)
-    if running is None:
-        raise ClusterError(f"the cluster {arguments.name!r} is down")
-    node = Node(running.pid)
+    node = Node(_running(arguments.name).pid)
     if arguments.action == "stop":
         node.stop(arguments.part)
     else:

@@ -57,10 +57,11 @@ def up(cache: Cache, request: Request, progress: Progress) -> Instance:
             shutil.rmtree(instance.volumes, ignore_errors=True)
         running = state.load_node(instance)
         try:
-            node = Node(running.pid) if running else boot(instance, progress)
+            process = running or boot(instance, progress)
+            bringup = Bringup(cache, instance, Node(process.pid), progress, process.booted_at)
             for part in Part:
                 if part <= request.part:
-                    PARTS[part](Bringup(cache, instance, node, progress))
+                    PARTS[part](bringup)
         except BaseException:
             if running is None:
                 stop(instance)
@@ -89,7 +90,7 @@ def _planned(cache: Cache, request: Request) -> Instance:
     return instance
 
 
-def boot(instance: Instance, progress: Progress) -> Node:
+def boot(instance: Instance, progress: Progress) -> state.NodeProcess:
     """Start an empty node: namespaces, link and control group, and its first process."""
     stop(instance)
     network.check_free(instance)
@@ -100,11 +101,10 @@ def boot(instance: Instance, progress: Progress) -> Node:
         pki.ensure(instance)
         cgroups.create(instance.cgroup)
         pid = _unshare(instance)
-        state.save_node(instance, pid)
+        process = state.save_node(instance, pid)
         network.connect(instance, pid)
-        node = Node(pid)
-        node.wait()
-    return node
+        Node(pid).wait()
+    return process
 
 
 def _unshare(instance: Instance) -> int:

@@ -177,6 +177,7 @@ def envoy(instance: Instance, program: Path) -> ProcessSpec:
         [
             program, "--config-path", instance.config / "envoy.json", "--log-level", "warn",
             "--service-cluster", "local", "--service-node", "local", "--concurrency", "1",
+            "--disable-hot-restart",
         ],
     )  # fmt: skip
 

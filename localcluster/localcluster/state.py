@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -28,6 +29,7 @@ class NodeProcess:
 
     pid: int
     started: str
+    booted_at: float
 
     @property
     def alive(self) -> bool:
@@ -106,7 +108,7 @@ def save_node(instance: Instance, pid: int) -> NodeProcess:
     if started is None:
         log = instance.logs / "node.log"
         raise ClusterError(f"the node of {instance.name!r} ended at once; see {log}")
-    node = NodeProcess(pid, started)
+    node = NodeProcess(pid, started, time.time())
     _write(instance.folder / NODE_FILE, asdict(node))
     return node
 

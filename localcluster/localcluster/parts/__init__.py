@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..instance import Part
-from . import apiserver
+from . import apiserver, kserve, node
 from .bringup import Bringup
 
 PARTS: dict[Part, Callable[[Bringup], None]] = {
     Part.APISERVER: apiserver.start,
+    Part.NODE: node.start,
+    Part.KSERVE: kserve.start,
 }
 
 __all__ = ["PARTS", "Bringup"]

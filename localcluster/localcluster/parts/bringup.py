@@ -22,6 +22,8 @@ class Bringup:
     instance: Instance
     node: Node
     progress: Progress
+    # Seconds since the epoch: what older starts of the node said no longer counts.
+    booted_at: float
 
     def find(self, name: str) -> Path:
         """Return a program that was built."""
