@@ -75,8 +75,7 @@ class Builder:
             "images", "--all", "--no-trunc", "--format", "{{.Name}}:{{.Tag}} {{.ID}}",
             what="listing images",
         )  # fmt: skip
-        ids = dict(line.split(" ", 1) for line in found.splitlines() if " " in line)
-        return ids.get(tag)
+        return image_ids(found).get(tag)
 
     def build(self, image: ImageBuild) -> str:
         """Build an image unless its content has been built, and return its ID.
@@ -191,6 +190,12 @@ class Builder:
             what=what, log=log, timeout=BUILD_SECONDS,
             env={"CONTAINERS_STORAGE_CONF": str(self._settings)},
         )  # fmt: skip
+
+
+def image_ids(table: str) -> dict[str, str]:
+    """Return the ID of every image, by its tag, out of the builder's list of both."""
+    rows = [line.split() for line in table.splitlines()]
+    return {row[0]: row[1] for row in rows if len(row) == 2}
 
 
 def pip_settings(config: str) -> str:
