@@ -19,6 +19,7 @@ from demo.play import Play
 from demo.story import BrokenPromiseError
 from localcluster.errors import ClusterError
 from localcluster.progress import Progress
+from mt_contract import names
 
 NAMESPACE = "translation-demo"
 SAMPLE = ROOT / "manifests/samples/pt-en.yaml"
@@ -82,6 +83,7 @@ def tell(play: Play, narrator: Narrator) -> list[str]:
     narrator.act("From YAML to an endpoint")
     narrator.command(f"kubectl apply -f {SAMPLE.relative_to(ROOT)}")
     model = play.first_deployment(yaml.safe_load(SAMPLE.read_text(encoding="utf-8")))
+    report_gpu(play, model, narrator)
     report_promotion(play, model, narrator)
     narrator.act("A better recipe, under load")
     play.start_load()
@@ -96,6 +98,15 @@ def tell(play: Play, narrator: Narrator) -> list[str]:
     findings = play.stop_load()
     show_tables(play, model, findings, narrator)
     return [problem for found in findings for problem in found.problems]
+
+
+def report_gpu(play: Play, model: Object, narrator: Narrator) -> None:
+    """Say where the training ran, and what it was given."""
+    run = story.production(model)["run"]
+    for pod in play.kube.list("pods", f"{names.LABEL_RUN}={run},{names.LABEL_STAGE}=train"):
+        limits = pod["spec"]["containers"][0].get("resources", {}).get("limits", {})
+        asked = ", ".join(f"{name}: {count}" for name, count in limits.items())
+        narrator.say(f"the training asked for {asked}, and ran on {pod['spec'].get('nodeName')}")
 
 
 def report_promotion(play: Play, model: Object, narrator: Narrator) -> None:

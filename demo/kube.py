@@ -137,10 +137,9 @@ class Watch:
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        text = ""
-        for line in process.stdout:
-            text += line
-            if line == "}\n":  # documents are indented, so this ends one
-                event = json.loads(text)
-                self._see(time.time(), event["type"], event["object"])
-                text = ""
+        for line in process.stdout:  # one event a line
+            try:
+                event = json.loads(line)
+            except ValueError:  # cut off, as it ended
+                return
+            self._see(time.time(), event["type"], event["object"])

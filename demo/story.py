@@ -83,7 +83,7 @@ def _progress(run: Object, stage: str) -> str:
 
 def newest_run(kube: Kubectl, model: str) -> Object | None:
     """Return the model's run that was made last."""
-    selector = f"translation.kubeflow.org/model={model}"
+    selector = f"{names.LABEL_MODEL}={model}"
     runs = sorted(kube.list("trainingruns", selector), key=_created)
     return runs[-1] if runs else None
 
@@ -158,7 +158,7 @@ def candidates(kube: Kubectl, model: Object, recipes: Mapping[str, str]) -> list
         model: the TranslationModel.
         recipes: in words, by run.
     """
-    selector = f"translation.kubeflow.org/model={model['metadata']['name']}"
+    selector = f"{names.LABEL_MODEL}={model['metadata']['name']}"
     runs = sorted(kube.list("trainingruns", selector), key=_created)
     return [_candidate(model, run, recipes) for run in runs]
 
@@ -181,7 +181,7 @@ def _candidate(model: Object, run: Object, recipes: Mapping[str, str]) -> Candid
 
 def serving_objects(kube: Kubectl, name: str, revision: str) -> list[str]:
     """Return the names of a revision's InferenceService and pods that are still there."""
-    selector = f"translation.kubeflow.org/model={name},translation.kubeflow.org/revision={revision}"
+    selector = f"{names.LABEL_MODEL}={name},{names.LABEL_REVISION}={revision}"
     return [
         f"{kind}/{found['metadata']['name']}"
         for kind in ("inferenceservices", "pods")

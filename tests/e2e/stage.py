@@ -12,8 +12,7 @@ from pathlib import Path
 from demo.cluster import Place
 from demo.kube import Kubectl, Object, Watch
 from demo.play import Play
-
-STAGE, RUN = "translation.kubeflow.org/stage", "translation.kubeflow.org/run"
+from mt_contract.names import LABEL_RUN, LABEL_STAGE
 
 
 class Witness:
@@ -31,7 +30,9 @@ class Witness:
 
     def stages(self, run: str | None = None) -> Counter[tuple[str, str]]:
         """Return how many Jobs there ever were for each (run, stage)."""
-        found = [(labels.get(RUN, ""), labels.get(STAGE, "")) for labels in self._labels()]
+        found = [
+            (labels.get(LABEL_RUN, ""), labels.get(LABEL_STAGE, "")) for labels in self._labels()
+        ]
         return Counter(entry for entry in found if run in (None, entry[0]))
 
     def _labels(self) -> list[dict[str, str]]:
