@@ -1,1 +1,1 @@
-"""Decisions about a TrainingRun: train Job, evaluate Job, verdict."""
+"""Decisions about a TrainingRun: one file per policy, in the order of decide.py."""

@@ -1,0 +1,73 @@
+"""The evaluate Job: in the predictor's image, with the engine that will serve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mt_contract.defaults import TRAINING
+from mt_contract.names import Stage
+from mt_contract.resource import ArtifactRef, Placement
+from mt_operator.core.children.pod import Task
+from mt_operator.core.children.run_task import run_task
+from mt_operator.core.observed import ObservedRun
+from mt_operator.core.run.inputs import Baseline, Work
+
+PLACEMENT = Placement(
+    resources={"requests": {"cpu": "250m", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
+)
+_ENGINE = ("engine", "precision", "beamSize")
+
+
+def evaluate_task(observed: ObservedRun, work: Work, artifact: ArtifactRef) -> Task:
+    """Return the evaluate Job of the run, for ``artifact``."""
+    inputs, baseline = work.inputs, work.inputs.baseline
+    env: dict[str, Any] = {
+        "MT_ARTIFACT": {"uri": artifact.uri, "digest": artifact.digest},
+        "MT_EVALUATION": _evaluation(work),
+        "MT_ENGINE": {key: work.raw_inputs["engine"][key] for key in _ENGINE},
+        "MT_LANGUAGES": f"{work.recipe['sourceLanguage']}-{work.recipe['targetLanguage']}",
+    }
+    if baseline is not None:
+        env["MT_BASELINE"] = _baseline(baseline)
+    return run_task(
+        observed,
+        work,
+        Stage.EVALUATE,
+        observed.status["attempts"]["evaluate"],
+        image=inputs.engine.image,
+        args=("evaluate",),
+        env=env,
+        reads=(
+            artifact.uri,
+            *((baseline.uri,) if baseline else ()),
+            *(source["uri"] for source in inputs.test),
+        ),
+        placement=PLACEMENT,
+    )
+
+
+def _evaluation(work: Work) -> Mapping[str, Any]:
+    """Return what is measured: each metric and slice that a gate names, once; no bounds."""
+    evaluation, data = work.inputs.evaluation, work.recipe["data"]
+    pairs = dict.fromkeys((gate.metric, gate.slice) for gate in evaluation.gates)
+    return {
+        "test": work.inputs.test,
+        "format": data["format"],
+        "fields": data["fields"],
+        "confidence": f"{evaluation.confidence:f}",
+        "comparisons": [
+            {"metric": metric} | ({"slice": slice} if slice else {}) for metric, slice in pairs
+        ],
+        "seed": work.recipe.get("training", TRAINING)["seed"],
+    }
+
+
+def _baseline(baseline: Baseline) -> Mapping[str, Any]:
+    engine = {key: baseline.engine[key] for key in _ENGINE}
+    return {
+        "run": baseline.run,
+        "uri": baseline.uri,
+        "digest": baseline.digest,
+        "engine": engine,
+    }
