@@ -10,8 +10,9 @@ from pathlib import Path
 from demo.kube import Kubectl, KubeError
 from localcluster import binaries, lifecycle, state, volumes
 from localcluster.cache import default_cache
+from localcluster.image_content import ImageBuild
 from localcluster.image_store import ImageStore
-from localcluster.images import Builder, ImageBuild
+from localcluster.images import Builder
 from localcluster.instance import Instance, Part
 from localcluster.progress import Progress
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from demo.kube import Kubectl, KubeError, Object, wait
+from mt_contract import names
 
 Tell = Callable[[str], None]
 
