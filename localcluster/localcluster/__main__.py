@@ -13,8 +13,9 @@ from . import binaries, debian, lifecycle, manifests, state, volumes
 from .cache import default_cache
 from .control import Node
 from .errors import ClusterError
+from .image_content import ImageBuild
 from .image_store import ImageStore
-from .images import Builder, ImageBuild
+from .images import Builder
 from .instance import Part, checked_network
 from .progress import Progress
 
@@ -24,22 +25,25 @@ DEFAULT_NAME = "demo"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     # A stop from outside is an interruption too: `up` then takes down what it started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda caught, _: sys.exit(128 + caught))
     arguments = parser().parse_args(argv)
     try:
-        arguments.run(arguments)
+        code: int | None = arguments.run(arguments)
     except ClusterError as error:
         print(f"localcluster: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("localcluster: interrupted", file=sys.stderr)
         return 130
-    return 0
+    return code or 0
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    root = argparse.ArgumentParser(prog="localcluster", description=__import__("localcluster").__doc__)
+    root = argparse.ArgumentParser(
+        prog="localcluster", description=__import__("localcluster").__doc__
+    )
     commands = root.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
@@ -66,7 +70,9 @@ def parser() -> argparse.ArgumentParser:
     load = command("load-image", run_load_image, "give a node images that were built here")
     load.add_argument("images", nargs="+", metavar="IMAGE", help="such as localhost/trainer:dev")
     image = commands.add_parser("build-image", help="build an image from a Dockerfile")
-    image.add_argument("-f", "--file", type=Path, help="the Dockerfile (default: CONTEXT/Dockerfile)")
+    image.add_argument(
+        "-f", "--file", type=Path, help="the Dockerfile (default: CONTEXT/Dockerfile)"
+    )
     image.add_argument("-t", "--tag", required=True, help="such as localhost/trainer:dev")
     image.add_argument("--build-arg", action="append", default=[], metavar="KEY=VALUE")
     image.add_argument("context", type=Path, metavar="CONTEXT")
@@ -100,8 +106,8 @@ def run_down(arguments: argparse.Namespace) -> None:
     lifecycle.down(default_cache(), arguments.name, purge=arguments.purge, progress=Progress())
 
 
-def run_status(arguments: argparse.Namespace) -> None:
-    """Print addresses and processes."""
+def run_status(arguments: argparse.Namespace) -> int:
+    """Print addresses and processes; return 0 if the cluster is up, otherwise 3."""
     instance = state.require(default_cache(), arguments.name)
     node = state.load_node(instance)
     print(f"cluster   {instance.name}: {'up' if node else 'down'}")
@@ -111,6 +117,7 @@ def run_status(arguments: argparse.Namespace) -> None:
         running = "running" if process.pid else "stopped"
         ended = f", ended {process.exits} times" if process.exits else ""
         print(f"  {process.name:<26}{running}{ended}")
+    return 0 if node else 3
 
 
 def run_kubeconfig(arguments: argparse.Namespace) -> None:

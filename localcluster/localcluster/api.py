@@ -1,4 +1,4 @@
-"""A small client of the API server: reads, applies and waits, with the administrator's certificate."""
+"""A small client of the API server: reads, applies and waits, as administrator."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import json
 import ssl
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -144,7 +146,18 @@ def _holds(holds: Callable[[], bool]) -> bool:
         return False
 
 
+def answers(url: str) -> bool:
+    """Tell whether a URL answers with success."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == http.client.OK)
+    except (urllib.error.URLError, http.client.HTTPException):
+        return False
+
+
 def condition(document: Any, name: str) -> dict[str, Any]:
     """Return a condition of an object's status; empty where it has none of this type."""
-    conditions: list[dict[str, Any]] = ((document or {}).get("status") or {}).get("conditions") or []
+    conditions: list[dict[str, Any]] = ((document or {}).get("status") or {}).get(
+        "conditions"
+    ) or []
     return next((entry for entry in conditions if entry["type"] == name), {})

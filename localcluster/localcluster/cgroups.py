@@ -1,7 +1,7 @@
 """The control group of an instance's pods, in both versions of the kernel's interface.
 
-Version 1 has one tree a controller, and the group is made in each. Version 2 has one tree, in which a
-controller must be handed down before a group below can use it.
+Version 1 has one tree a controller, and the group is made in each. Version 2 has one tree, in which
+a controller must be handed down before a group below can use it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def groups(name: str, root: Path = ROOT) -> list[Path]:
     """Return where the group of this name stands, or would stand: one folder a tree."""
     if is_version_2(root):
         return [root / name]
-    trees = {tree.resolve() for tree in root.iterdir() if tree.is_dir()} if root.is_dir() else set()
+    # Some trees stand there under two names.
+    trees = {place.parent.resolve() for place in root.glob("*/cgroup.procs")}
     return sorted(tree / name for tree in trees)
 
 

@@ -30,7 +30,7 @@ def run(
         what: what it does, for the error message ("building etcd").
         env: variables on top of the caller's.
         cwd: the folder to run it in.
-        stdin: text it reads.
+        stdin: text it reads; nothing of the caller's.
         log: a file that gets all its output; then the empty string is returned.
         timeout: seconds until it is killed.
 
@@ -64,13 +64,13 @@ def _finished(
     try:
         if log is None:
             return subprocess.run(
-                command, env=environment, cwd=cwd, input=stdin, timeout=timeout, text=True,
+                command, env=environment, cwd=cwd, input=stdin or "", timeout=timeout, text=True,
                 capture_output=True, errors="replace", check=False,
             )  # fmt: skip
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w") as out:
             return subprocess.run(
-                command, env=environment, cwd=cwd, input=stdin, timeout=timeout, text=True,
+                command, env=environment, cwd=cwd, input=stdin or "", timeout=timeout, text=True,
                 stdout=out, stderr=subprocess.STDOUT, check=False,
             )  # fmt: skip
     except subprocess.TimeoutExpired:

@@ -48,7 +48,7 @@ def gateway(instance: Instance) -> dict[str, str]:
 def containerd(instance: Instance) -> str:
     """Return containerd's settings.
 
-    `restrict_oom_score_adj`: without CAP_SYS_RESOURCE no score may be lowered, and every pod would fail.
+    `restrict_oom_score_adj`: without CAP_SYS_RESOURCE no score may be lowered, and pods would fail.
     """
     return f"""\
 version = 2

@@ -1,7 +1,7 @@
 """How the host talks with a node's first process: one line of JSON there, one back.
 
-The socket lies in the node's own /run, reached through /proc, so its path is short and it cannot outlive
-the node.
+The socket lies in the node's own /run, reached through /proc, so its path is short and it cannot
+outlive the node.
 """
 
 from __future__ import annotations

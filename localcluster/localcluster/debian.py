@@ -15,12 +15,19 @@ from .instance import Part
 from .progress import Progress
 from .state import locked
 
+FOR_IMAGES = ("buildah", "ca-certificates", "mmdebstrap")
 FOR_PART = {
     Part.APISERVER: ("iproute2",),
-    Part.NODE: ("conntrack", "containerd", "containernetworking-plugins", "iptables", "runc"),
+    Part.NODE: (
+        "conntrack",
+        "containerd",
+        "containernetworking-plugins",
+        "iptables",
+        "runc",
+        *FOR_IMAGES,
+    ),
     Part.KSERVE: (),
 }
-FOR_IMAGES = ("buildah", "ca-certificates", "mmdebstrap")
 POLICY = Path("/usr/sbin/policy-rc.d")
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive"}
 
@@ -73,6 +80,33 @@ def _absent(packages: list[str]) -> list[str]:
     if absent and os.geteuid() != 0:
         raise ClusterError(f"install as root: apt-get install {' '.join(absent)}")
     return absent
+
+
+def mirrors(suite: str) -> list[str]:
+    """Return this machine's own sources of a Debian suite; none where it has no lists of it."""
+    fields = "$(ORIGIN) $(SITE) $(RELEASE) $(COMPONENT)"
+    return sources(
+        run(
+            ["apt-get", "indextargets", "--format", fields, "Created-By: Packages"],
+            what="listing Debian's mirrors",
+        ),
+        suite,
+    )
+
+
+def sources(targets: str, suite: str) -> list[str]:
+    """Return the lines of a sources.list for a suite, its updates and its security fixes.
+
+    Args:
+        targets: origin, site, release and component of each list that apt has.
+        suite: such as `bookworm`.
+    """
+    rows = [line.split() for line in targets.splitlines()]
+    return [
+        f"deb {row[1]} {row[2]} {row[3]}"
+        for row in rows
+        if len(row) == 4 and row[0] == "Debian" and row[2].partition("-")[0] == suite
+    ]
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class ImageStore:
             self._ctr("images", "import", str(archive), what=f"loading {tag}")
 
     def _ctr(self, *words: str, what: str) -> str:
-        command = ["ctr", "--address", self._socket, "--namespace", "k8s.io", *words]
+        command = ["ctr", "--address", str(self._socket), "--namespace", "k8s.io", *words]
         return run(command, what=what)
 
 

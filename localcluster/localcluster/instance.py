@@ -148,7 +148,7 @@ class Instance:
 
     @property
     def images(self) -> Path:
-        """containerd's root: images that were loaded stay there between runs."""
+        """Containerd's root: images that were loaded stay there between runs."""
         return self.folder / "containerd"
 
 
@@ -195,7 +195,9 @@ def checked_network(text: str) -> IPv4Network:
     try:
         network = IPv4Network(text)
     except ValueError as error:
-        raise ClusterError(f"{text!r} is not an address range ({error}); say 10.77.0.0/16") from None
+        raise ClusterError(
+            f"{text!r} is not an address range ({error}); say 10.77.0.0/16"
+        ) from None
     if network.prefixlen != 16:
         raise ClusterError(f"a cluster needs a range of 65,536 addresses; {text} is not a /16")
     return network

@@ -23,7 +23,6 @@ from .parts import PARTS, Bringup
 from .progress import Progress
 
 KILL_SECONDS = 30.0
-BRIDGE_SYSCTL = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,8 @@ def up(cache: Cache, request: Request, progress: Progress) -> Instance:
             shutil.rmtree(instance.data, ignore_errors=True)
             shutil.rmtree(instance.volumes, ignore_errors=True)
         running = state.load_node(instance)
+        if running is not None and not running.complete:
+            running = None
         try:
             process = running or boot(instance, progress)
             bringup = Bringup(cache, instance, Node(process.pid), progress, process.booted_at)
@@ -84,7 +85,7 @@ def _planned(cache: Cache, request: Request) -> Instance:
                 f"the cluster {request.name!r} has the addresses {instance.addresses.network}; for "
                 f"others, remove it first: `down --purge --name {request.name}`"
             )
-        # Once asked for, the audit log stays until --purge: a later `up` does not restart the server.
+        # Once asked for, it stays until --purge: a later `up` does not restart the API server.
         instance = replace(instance, audit=instance.audit or request.audit)
         state.save(instance)
     return instance
@@ -104,7 +105,7 @@ def boot(instance: Instance, progress: Progress) -> state.NodeProcess:
         process = state.save_node(instance, pid)
         network.connect(instance, pid)
         Node(pid).wait()
-    return process
+    return state.save_complete(instance, process)
 
 
 def _unshare(instance: Instance) -> int:
@@ -142,7 +143,7 @@ def _node_plan(instance: Instance) -> str:
             "address": f"{ours.node}/{ours.link.prefixlen}",
             "gateway": str(ours.host),
             "mounts": mounts,
-            "sysctls": [str(BRIDGE_SYSCTL)] if BRIDGE_SYSCTL.exists() else [],
+            "sysctls": [str(network.BRIDGE_FILTER)] if network.bridges_are_filtered() else [],
         }
     )
 

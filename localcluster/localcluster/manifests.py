@@ -1,4 +1,4 @@
-"""The manifests of KServe, the Gateway API and Contour, taken from their modules and fitted to a node.
+"""The manifests of KServe, the Gateway API and Contour: out of their modules, fitted to a node.
 
 What does not change from cluster to cluster is rendered once, when the programs are built.
 """
@@ -25,9 +25,9 @@ from .state import locked
 Document = dict[str, Any]
 CRDS = "crds.yaml"
 KSERVE = "kserve.yaml"
-# KServe's manager is a process of the node, so what would deploy it is left out; certificates are ours.
+# KServe's manager is a process of the node with our certificates: what deploys it is left out.
 NOT_APPLIED = ("Certificate", "Deployment", "Issuer", "Secret", "Service")
-# A pod that is refused for want of these never starts in a namespace with the `restricted` standard.
+# Without these, a namespace with the `restricted` standard refuses a pod.
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
@@ -81,7 +81,9 @@ def render(cache: Cache, progress: Progress) -> None:
         draft.rename(target)
 
 
-def kserve_documents(rendered: list[Document], settings: Document, storage: Document) -> list[Document]:
+def kserve_documents(
+    rendered: list[Document], settings: Document, storage: Document
+) -> list[Document]:
     """Return what KServe needs besides its CRDs: roles, webhooks, its settings, its storage."""
     kept = [d for d in rendered if d["kind"] not in NOT_APPLIED and not is_crd(d)]
     without = [d for d in kept if (d["kind"], d["metadata"]["name"]) != identity(settings)]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import time
 from ipaddress import IPv4Network
+from pathlib import Path
 
 from .commands import run
 from .errors import ClusterError
@@ -12,6 +15,7 @@ from .instance import Instance, clashes
 
 # A link lives on for a moment after the last process of its other end is gone.
 LINK_GONE_SECONDS = 10.0
+BRIDGE_FILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 
 
 def taken_networks(routes: str, addresses: str, but_for: str = "") -> list[IPv4Network]:
@@ -88,8 +92,20 @@ def disconnect(instance: Instance) -> None:
     deadline = time.monotonic() + LINK_GONE_SECONDS
     while exists(link):
         if time.monotonic() > deadline:
-            raise ClusterError(f"the network link {link} stays; remove it with `ip link del {link}`")
+            raise ClusterError(
+                f"the network link {link} stays; remove it with `ip link del {link}`"
+            )
         try:
             run(["ip", "link", "del", link], what=f"removing the link {link}")
         except ClusterError:
             time.sleep(0.1)  # The kernel may be removing it at this moment: look again.
+
+
+def bridges_are_filtered() -> bool:
+    """Tell whether the kernel passes bridged packets to its filters, loading the module if need be.
+
+    Without it a pod that calls itself or a neighbour through a Service gets no answer.
+    """
+    if not BRIDGE_FILTER.exists() and shutil.which("modprobe"):
+        subprocess.run(["modprobe", "br_netfilter"], check=False, capture_output=True)
+    return BRIDGE_FILTER.exists()

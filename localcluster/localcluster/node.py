@@ -1,7 +1,7 @@
-"""The first process of a node: prepares its namespaces, then starts, restarts and reaps its programs.
+"""The first process of a node: prepares its namespaces, then starts and reaps its programs.
 
-Run by `unshare` as process 1 of a process namespace, so that everything of the cluster is below it and
-dies with it. It decides nothing: the host says over a socket what to run (see control.py).
+Run by `unshare` as process 1 of a process namespace, so that everything of the cluster is below it
+and dies with it. It decides nothing: the host says over a socket what to run (see control.py).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Keys, certificates and kubeconfigs of one instance. Everything is signed by authorities of its own."""
+"""Keys, certificates and kubeconfigs of one instance, signed by authorities of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is remembered of an instance between commands: its addresses, and which process is its node."""
+"""What is remembered of an instance between commands: its addresses and its node's process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -30,6 +30,8 @@ class NodeProcess:
     pid: int
     started: str
     booted_at: float
+    # Whether its network was set up: a command that was killed may have left half a node.
+    complete: bool = False
 
     @property
     def alive(self) -> bool:
@@ -101,6 +103,10 @@ def load_node(instance: Instance) -> NodeProcess | None:
 def save_node(instance: Instance, pid: int) -> NodeProcess:
     """Record the first process of the instance's node.
 
+    Args:
+        instance: whose node.
+        pid: the process, as the host numbers it.
+
     Raises:
         ClusterError: it does not run.
     """
@@ -109,6 +115,13 @@ def save_node(instance: Instance, pid: int) -> NodeProcess:
         log = instance.logs / "node.log"
         raise ClusterError(f"the node of {instance.name!r} ended at once; see {log}")
     node = NodeProcess(pid, started, time.time())
+    _write(instance.folder / NODE_FILE, asdict(node))
+    return node
+
+
+def save_complete(instance: Instance, node: NodeProcess) -> NodeProcess:
+    """Record that a node's network is set up."""
+    node = replace(node, complete=True)
     _write(instance.folder / NODE_FILE, asdict(node))
     return node
 

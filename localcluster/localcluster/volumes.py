@@ -41,6 +41,7 @@ def create(instance: Instance, namespace: str, claim: str, source: Path | None =
     api.apply(f"/api/v1/persistentvolumes/{name}", volume(name, namespace, claim, place))
     path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{claim}"
     api.apply(path, claim_document(name, namespace, claim))
+    _forget_earlier_claim(api, name, path)
     wait_until(
         lambda: ((api.get(path) or {}).get("status") or {}).get("phase") == "Bound",
         what=f"the claim {namespace}/{claim} is bound",
@@ -48,6 +49,15 @@ def create(instance: Instance, namespace: str, claim: str, source: Path | None =
         log=instance.logs / "kube-controller-manager.log",
     )
     return place
+
+
+def _forget_earlier_claim(api: Api, name: str, claim_path: str) -> None:
+    # A volume stays bound to a claim that is gone, even if the new one has its name.
+    claimed = (api.get(f"/api/v1/persistentvolumes/{name}") or {})["spec"]["claimRef"].get("uid")
+    claim = (api.get(claim_path) or {})["metadata"]["uid"]
+    if claimed not in (None, claim):
+        forget = {"spec": {"claimRef": {"uid": None, "resourceVersion": None}}}
+        api.merge(f"/api/v1/persistentvolumes/{name}", forget)
 
 
 def _fill(place: Path, source: Path | None) -> None:

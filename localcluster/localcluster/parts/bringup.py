@@ -45,9 +45,7 @@ class Bringup:
         for spec in specs:
             self.node.ensure(spec)
 
-    def wait(
-        self, process: str, what: str, holds: Callable[[], bool], seconds: float = 90
-    ) -> None:
+    def wait(self, process: str, what: str, holds: Callable[[], bool], seconds: float = 90) -> None:
         """Wait until something holds that a program brings about.
 
         Raises:

@@ -6,14 +6,20 @@ from datetime import UTC, datetime
 
 from .. import configs, processes
 from ..api import condition
+from ..errors import ClusterError
 from ..image_store import ImageStore
 from ..images import Builder
+from ..network import BRIDGE_FILTER, bridges_are_filtered
 from .bringup import Bringup
 
 
 def start(bringup: Bringup) -> None:
     """Have all of it running, and the node Ready."""
     instance, find = bringup.instance, bringup.find
+    if not bridges_are_filtered():
+        raise ClusterError(
+            f"the kernel has no {BRIDGE_FILTER}, which Services need; load the module br_netfilter"
+        )
     builder = Builder(bringup.cache, bringup.progress)
     builder.prepare()
     builder.ensure_pause()
