@@ -1,0 +1,74 @@
+"""The snapshot of a TrainingRun: itself, its model, its Jobs and their pods, its claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mt_contract import names
+from mt_operator.core.observed import ModelView, ObservedRun, Tree
+from mt_operator.shell.observe import Snapshot, World, by_key, now, read_jobs
+from mt_operator.shell.views import meta_of
+
+_URI_KEYS = ("uri", "targetUri")
+
+
+async def observe_run(world: World, namespace: str, name: str) -> Snapshot | None:
+    """Return the run as it is now; None where there is nothing to decide: it is gone or going."""
+    raw = await world.api.get(names.RUN_KIND, namespace, name)
+    if raw is None or "deletionTimestamp" in raw["metadata"]:
+        return None
+    meta, spec, status = meta_of(raw), raw.get("spec") or {}, raw.get("status") or {}
+    model = await _model(world, namespace, spec)
+    jobs, views = await read_jobs(world, namespace, f"{names.LABEL_RUN}={name}", meta.uid)
+    observed = ObservedRun(
+        now=now(),
+        meta=meta,
+        spec=spec,
+        status=status,
+        settings=world.settings,
+        model=model,
+        jobs=views,
+        claims={} if finished(status) else await _claims(world, namespace, spec, model),
+    )
+    return Snapshot(raw, observed, by_key("Job", jobs))
+
+
+def finished(status: Tree) -> bool:
+    """Return whether a run has ended: it reads nothing any more."""
+    conditions = status.get("conditions") or ()
+    return any(c["type"] in ("Succeeded", "Failed") and c["status"] == "True" for c in conditions)
+
+
+def claims_in(value: Any) -> Iterator[str]:
+    """Return the claims that the locations anywhere in ``value`` name."""
+    if isinstance(value, Mapping):
+        for key, below in value.items():
+            if key in _URI_KEYS and isinstance(below, str):
+                claim = names.claim_of(below)
+                yield from [claim] if claim else []
+            else:
+                yield from claims_in(below)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from claims_in(item)
+
+
+async def _model(world: World, namespace: str, spec: Tree) -> ModelView | None:
+    name = (spec.get("modelRef") or {}).get("name")
+    found = await world.api.get(names.MODEL_KIND, namespace, name) if name else None
+    if found is None:
+        return None
+    return ModelView(meta_of(found), found.get("spec") or {}, found.get("status") or {})
+
+
+async def _claims(
+    world: World, namespace: str, spec: Tree, model: ModelView | None
+) -> dict[str, bool]:
+    """Return which of the claims exist that the run, or what it takes from its model, names."""
+    inherited = {key: model.spec.get(key) for key in ("storage", "data")} if model else {}
+    found = sorted({*claims_in(spec), *claims_in(inherited)})
+    return {
+        claim: await world.api.get("PersistentVolumeClaim", namespace, claim) is not None
+        for claim in found
+    }

@@ -1,0 +1,218 @@
+"""Kubernetes objects decoded into the plain values that decisions read. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from mt_contract import names, report
+from mt_contract.codec import parse_time
+from mt_contract.report import Failure, Message
+from mt_operator.core.observed import JobState, JobView, Meta, RouteView, ServiceView, Tree
+
+# A container that waits for one of these is on its way.
+_USUAL = frozenset({"ContainerCreating", "PodInitializing", ""})
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+def owner_of(found: Tree) -> str | None:
+    """Return the UID of an object's controlling owner."""
+    references = found["metadata"].get("ownerReferences") or ()
+    return next((str(r["uid"]) for r in references if r.get("controller")), None)
+
+
+def meta_of(found: Tree) -> Meta:
+    """Return an object's metadata."""
+    meta = found["metadata"]
+    return Meta(
+        name=meta["name"],
+        namespace=meta["namespace"],
+        uid=meta["uid"],
+        generation=meta.get("generation", 1),
+        created=time_of(meta.get("creationTimestamp")),
+        deleting="deletionTimestamp" in meta,
+        labels=meta.get("labels") or {},
+        annotations=meta.get("annotations") or {},
+        owner=owner_of(found),
+    )
+
+
+def time_of(text: str | None) -> datetime | None:
+    """Return a time of the API server."""
+    return parse_time(text) if text else None
+
+
+def job_view(found: Tree, pods: Iterable[Tree], progress: Tree | None = None) -> JobView:
+    """Return a Job with what its pods tell.
+
+    Args:
+        found: the Job.
+        pods: the Job's own pods.
+        progress: what its running trainer answered.
+    """
+    status = found.get("status") or {}
+    state, end = _job_state(found)
+    mine = sorted(pods, key=_created)
+    newest = mine[-1] if mine else {}
+    ended = _ended(p for p in mine if state is not JobState.COMPLETE or _phase(p) == "Succeeded")
+    failure = f"{end.get('reason', '')}: {end.get('message', '')}"
+    return JobView(
+        meta=meta_of(found),
+        state=state,
+        message=_message(ended),
+        failure=failure if state is JobState.FAILED else "",
+        exit_code=ended.get("exitCode"),
+        oom_killed=ended.get("reason") == "OOMKilled",
+        waiting=waiting_of(newest) if state is JobState.ACTIVE else "",
+        running=_phase(newest) == "Running",
+        progress=progress,
+        started=time_of(status.get("startTime")),
+        finished=time_of(status.get("completionTime") or end.get("lastTransitionTime")),
+    )
+
+
+def service_view(found: Tree, pods: Sequence[Tree]) -> ServiceView:
+    """Return an InferenceService with what the pods of its predictor tell.
+
+    Its observedGeneration means nothing (it stays 1 after updates), so conditions are taken as they
+    are; whether its pods are those of its template, the annotation on it says.
+    """
+    conditions = (found.get("status") or {}).get("conditions") or ()
+    by_type = {condition["type"]: condition for condition in conditions}
+    ready = by_type.get("Ready") or {}
+    false = next((c for c in conditions if c.get("status") == "False"), ready)
+    cause = ready if ready.get("message") else false
+    there = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    waiting = [waiting_of(pod) for pod in sorted(there, key=_created) if not _ready(pod)]
+    return ServiceView(
+        meta=meta_of(found),
+        ready=ready.get("status") == "True",
+        predictor=(found.get("spec") or {}).get("predictor") or {},
+        reason=cause.get("reason") or "",
+        message=cause.get("message") or "",
+        ready_replicas=sum(map(_ready, there)),
+        waiting=next((text for text in reversed(waiting) if text), ""),
+    )
+
+
+def route_view(found: Tree) -> RouteView:
+    """Return an HTTPRoute and whether its Gateways do what it says now."""
+    meta = meta_of(found)
+    spec = found.get("spec") or {}
+    parents = (found.get("status") or {}).get("parents") or ()
+    asked: Sequence[Tree] = spec.get("parentRefs") or ({},)
+    problems = [_problem(parent, parents, meta) for parent in asked]
+    refs = [ref for rule in (spec.get("rules") or ())[:1] for ref in rule.get("backendRefs") or ()]
+    return RouteView(
+        meta=meta,
+        weights={ref["name"]: ref.get("weight", 1) for ref in refs},
+        in_force=not any(problems),
+        message="; ".join(filter(None, problems)),
+        since=_status_written(found),
+    )
+
+
+def waiting_of(pod: Tree) -> str:
+    """Return why a pod does not run or does not get ready, in words; empty where all is well."""
+    status = pod.get("status") or {}
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return _words(condition)
+    for container in _containers(pod):
+        crashed = container.get("lastState", {}).get("terminated") or {}
+        failure = _message(container.get("state", {}).get("terminated") or crashed)
+        if isinstance(failure, Failure):
+            return f"{failure.reason}: {failure.message}"
+        waiting = container.get("state", {}).get("waiting") or {}
+        if waiting.get("reason", "") not in _USUAL:
+            return _words(waiting)
+        if crashed:
+            return f"Crashed: exit code {crashed.get('exitCode')}, {crashed.get('reason', '')}"
+    return _words(status) if _phase(pod) == "Failed" else ""
+
+
+def _job_state(found: Tree) -> tuple[JobState, Tree]:
+    for condition in (found.get("status") or {}).get("conditions") or ():
+        if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
+            return JobState(condition["type"]), condition
+    suspended = (found.get("spec") or {}).get("suspend")
+    return (JobState.SUSPENDED if suspended else JobState.ACTIVE), {}
+
+
+def _ended(pods: Iterable[Tree]) -> dict[str, Any]:
+    """Return the state of the container that ended last."""
+    states = (container.get("state") or {} for pod in pods for container in _containers(pod))
+    ended = [state["terminated"] for state in states if state.get("terminated")]
+    return max(ended, key=lambda end: time_of(end.get("finishedAt")) or _EPOCH, default={})
+
+
+def _message(ended: Tree) -> Message | None:
+    try:
+        return report.decode(ended.get("message") or "")
+    except report.ReportError:
+        return None
+
+
+def _problem(parent: Tree, statuses: Iterable[Tree], meta: Meta) -> str:
+    """Return why a parent does not do what the route says; empty if it does."""
+    gateway = f"Gateway {parent.get('namespace', meta.namespace)}/{parent.get('name')}"
+    answers = [status for status in statuses if _same_parent(parent, status, meta.namespace)]
+    if not answers:
+        return f"{gateway} has not answered"
+    conditions = {c["type"]: c for c in answers[0].get("conditions") or ()}
+    for kind in ("Accepted", "ResolvedRefs"):
+        condition = conditions.get(kind) or {}
+        if condition.get("observedGeneration") != meta.generation:
+            return f"{gateway} has not seen generation {meta.generation}"
+        if condition.get("status") != "True":
+            return f"{gateway}: {_words(condition)}"
+    return ""
+
+
+def _same_parent(parent: Tree, status: Tree, namespace: str) -> bool:
+    other = status.get("parentRef") or {}
+    return _place(parent, namespace) == _place(other, namespace)
+
+
+def _place(parent: Tree, namespace: str) -> tuple[str, str, str]:
+    return (
+        parent.get("name") or "",
+        parent.get("namespace") or namespace,
+        parent.get("sectionName") or "",
+    )
+
+
+def _status_written(found: Tree) -> datetime | None:
+    """Return when somebody last wrote the status: the conditions' own times stand still."""
+    managers = found["metadata"].get("managedFields") or ()
+    times = [time_of(m.get("time")) for m in managers if m.get("subresource") == "status"]
+    return max((moment for moment in times if moment), default=None)
+
+
+def _ready(pod: Tree) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _containers(pod: Tree) -> Sequence[Mapping[str, Any]]:
+    status = pod.get("status") or {}
+    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+
+
+def _phase(pod: Tree) -> str:
+    return str((pod.get("status") or {}).get("phase") or "")
+
+
+def _created(pod: Tree) -> tuple[str, str]:
+    return pod["metadata"].get("creationTimestamp") or "", pod["metadata"]["name"]
+
+
+def _words(cause: Tree) -> str:
+    parts = (cause.get("reason") or "", cause.get("message") or "")
+    return ": ".join(part for part in parts if part)
+
+
+def run_of(found: Tree) -> str | None:
+    """Return the run that an object's label names."""
+    return (found["metadata"].get("labels") or {}).get(names.LABEL_RUN)
