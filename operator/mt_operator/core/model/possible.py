@@ -1,0 +1,48 @@
+"""Can this snapshot exist? If not, nothing is decided from it: the operator never guesses."""
+
+from __future__ import annotations
+
+from mt_operator.core.model.candidate import BEFORE_REVISION
+from mt_operator.core.model.obstacle import builds
+from mt_operator.core.model.outcome import Progress, outcome
+from mt_operator.core.model.rollback import UNDER_WAY
+from mt_operator.core.model.state import Candidate, ModelStatus
+from mt_operator.core.model.turn import Situation
+from mt_operator.core.plan import ImpossibleError
+
+
+def check_possible(s: Situation, status: ModelStatus) -> None:
+    """Look for what no decision of ours can have led to.
+
+    Raises:
+        ImpossibleError: it was found; the message says what to do.
+    """
+    candidate = status.candidate
+    problem = _of_candidate(s, status, candidate) if candidate else None
+    revisions = [build.revision for build in builds(status)]
+    if len(set(revisions)) < len(revisions):
+        problem = f"the revisions {', '.join(revisions)} are not all different"
+    if problem:
+        raise ImpossibleError(
+            f"status of {s.meta.namespace}/{s.meta.name}: {problem}. Somebody else wrote to it; "
+            "nothing is touched. Remove status.candidate to go on from what is in production."
+        )
+
+
+def _of_candidate(s: Situation, status: ModelStatus, c: Candidate) -> str | None:
+    if c.stage not in BEFORE_REVISION and (c.build is None or c.rollout is None):
+        return f"the candidate is in stage {c.stage} without a revision"
+    if c.rollout is not None and not 0 <= c.step < len(c.rollout.steps):
+        return f"the candidate is at step {c.step} of {len(c.rollout.steps)}"
+    if not 0 <= c.weight <= 100:
+        return f"the candidate has weight {c.weight}"
+    if c.weight == 0:
+        return None
+    if c.stage not in UNDER_WAY:
+        return f"the candidate has weight {c.weight} in stage {c.stage}"
+    if status.production is None and c.weight != 100:
+        return f"the candidate has weight {c.weight} with nothing beside it"
+    run = s.runs.get(c.run)
+    if run is not None and outcome(run).progress is not Progress.BLESSED:
+        return f"the candidate has weight {c.weight}, but {c.run} was not blessed"
+    return None

@@ -1,0 +1,81 @@
+"""How a candidate ends that does not become production: rejected or superseded, and taken down."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from mt_operator.core.model.state import (
+    Candidate,
+    ModelStatus,
+    Rejected,
+    Retiring,
+    Revision,
+    Stage,
+)
+from mt_operator.core.model.turn import Situation, Turn
+from mt_operator.core.reasons import Reason
+
+REMEMBERED = 20  # rejections; older ones are forgotten
+UNDER_WAY = frozenset({Stage.CANARY, Stage.PROMOTING})  # may have traffic
+
+
+def reject(s: Situation, turn: Turn, reason: Reason, message: str) -> Turn:
+    """End the candidate: remembered with reason and message, and its traffic given back.
+
+    A candidate that may have traffic gets the stage RollingBack, until the gateway has taken it
+    away; any other is gone at once.
+    """
+    candidate = turn.status.candidate
+    assert candidate is not None, "only a candidate can be rejected"
+    build = candidate.build
+    what = build.revision if build else candidate.run
+    advice = f"Change the spec, or annotate the model with retry={what} to try it again."
+    entry = Rejected(
+        run=candidate.run,
+        reason=reason.value,
+        message=f"{message} {advice}",
+        time=s.now,
+        revision=build.revision if build else None,
+    )
+    turn = turn.to(rejected=(*turn.status.rejected, entry)[-REMEMBERED:])
+    turn = turn.tell(reason, f"{candidate.run} is rejected: {message}", warning=True)
+    if candidate.stage in UNDER_WAY:
+        return turn.to(candidate=_rolling_back(candidate, s.now, reason, message))
+    return drop_candidate(s, turn, delay=timedelta())
+
+
+def superseded(s: Situation, turn: Turn, by: str) -> Turn:
+    """End the candidate because something newer is asked for; it is not held against it."""
+    candidate = turn.status.candidate
+    assert candidate is not None, "only a candidate can be superseded"
+    turn = turn.tell(Reason.SUPERSEDED, f"{candidate.run} gives way to {by}.")
+    delay = candidate.rollout.scale_down_delay if candidate.rollout else timedelta()
+    return drop_candidate(s, turn, delay if candidate.stage in UNDER_WAY else timedelta())
+
+
+def drop_candidate(s: Situation, turn: Turn, delay: timedelta) -> Turn:
+    """Forget the candidate; what it deployed goes after ``delay``."""
+    candidate = turn.status.candidate
+    turn = turn.to(candidate=None)
+    if candidate is None or candidate.build is None:
+        return turn
+    return turn.to(retiring=retire(turn.status, candidate.build, s.now + delay))
+
+
+def retire(status: ModelStatus, build: Revision, until: datetime) -> tuple[Retiring, ...]:
+    """Return what is retiring, with ``build`` among it."""
+    others = tuple(entry for entry in status.retiring if entry.build.revision != build.revision)
+    return (*others, Retiring(build, until))
+
+
+def _rolling_back(candidate: Candidate, now: datetime, reason: Reason, message: str) -> Candidate:
+    return replace(
+        candidate,
+        stage=Stage.ROLLING_BACK,
+        stage_since=now,
+        step_since=None,
+        weight=0,
+        reason=reason.value,
+        message=message,
+    )
