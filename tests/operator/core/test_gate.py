@@ -1,0 +1,177 @@
+"""Verdicts of gates: inclusive bounds, non-inferiority, and nothing that passes unmeasured."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from tests.operator.builders import comparison, evaluation_result
+
+from mt_contract.report import Comparison
+from mt_contract.resource import Gate
+from mt_operator.core.gate import GateVerdict, Verdict, judge, objections, overall, rule_text
+
+
+def gate(**bounds: Any) -> Gate:
+    text = {key: Decimal(value) for key, value in bounds.items() if isinstance(value, str)}
+    return Gate("g", "chrF", **(bounds | text))
+
+
+def sliced(name: str, **bounds: Any) -> Gate:
+    return Gate("legal", "BLEU", slice=name, **bounds)
+
+
+def verdict_of(gate: Gate, *rows: Comparison, has_baseline: bool = False) -> GateVerdict:
+    return judge([gate], evaluation_result(*rows), has_baseline)[0]
+
+
+def against(delta: str, low: str, high: str) -> Comparison:
+    return comparison(delta=delta, low=low, high=high)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "value", "expected", "words"),
+    [
+        pytest.param(
+            {"min": "48.2"}, "48.2", "Passed", "not below min 48.2", id="min is inclusive"
+        ),
+        pytest.param({"min": "48.3"}, "48.2", "Failed", "below min 48.3", id="below min fails"),
+        pytest.param({"max": "48.2"}, "48.2", "Passed", "not above max", id="max is inclusive"),
+        pytest.param({"max": "48.1"}, "48.2", "Failed", "above max 48.1", id="above max fails"),
+        pytest.param(
+            {"min": "40", "max": "45"}, "48", "Failed", "above max 45", id="each bound must hold"
+        ),
+        pytest.param({"max": "0.1"}, "5e-05", "Passed", "is 0.00005", id="small numbers are read"),
+        pytest.param({"min": "1"}, "nan", "Failed", "no number", id="a score that is nan fails"),
+        pytest.param({"min": "1"}, "1e99999", "Failed", "no number", id="an endless score fails"),
+        pytest.param({"max": "1"}, "-1e99999", "Failed", "no number", id="endless below fails"),
+        pytest.param(
+            {"min": "1"}, "good", "Failed", "no number", id="a score that is a word fails"
+        ),
+        pytest.param({"max": "0"}, "-0", "Passed", "is 0,", id="zero has no sign"),
+    ],
+)
+def test_absolute_bounds_judge_the_value(
+    bounds: dict[str, str], value: str, expected: str, words: str
+) -> None:
+    verdict = verdict_of(gate(**bounds), comparison(value=value))
+    assert verdict.verdict == expected
+    assert words in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("bounds", "row", "expected"),
+    [
+        pytest.param(
+            {"min_delta": "-0.5"}, against("0.7", "-0.5", "1.3"), "Passed", id="low reaches it"
+        ),
+        pytest.param(
+            {"min_delta": "-0.5"},
+            against("0.7", "-0.51", "1.3"),
+            "Inconclusive",
+            id="low below it, high above it: not known",
+        ),
+        pytest.param(
+            {"min_delta": "-0.5"},
+            against("-1", "-2", "-0.5"),
+            "Inconclusive",
+            id="high on the bound: still not certainly worse",
+        ),
+        pytest.param(
+            {"min_delta": "-0.5"}, against("-1", "-2", "-0.51"), "Failed", id="certainly worse"
+        ),
+        pytest.param(
+            {"max_delta": "0.1"}, against("0", "-0.1", "0.1"), "Passed", id="high within maxDelta"
+        ),
+        pytest.param(
+            {"max_delta": "0.1"},
+            against("0", "-0.1", "0.2"),
+            "Inconclusive",
+            id="high beyond maxDelta, low within: not known",
+        ),
+        pytest.param(
+            {"max_delta": "0.1"}, against("0.3", "0.2", "0.4"), "Failed", id="certainly more"
+        ),
+        pytest.param({"min_delta": "-0.5"}, comparison(), "Failed", id="not compared"),
+        pytest.param(
+            {"min_delta": "-0.5"},
+            comparison(delta="0"),
+            "Failed",
+            id="a difference without an interval proves nothing",
+        ),
+        pytest.param(
+            {"min": "50", "min_delta": "-0.5"},
+            against("0.7", "0.1", "1.3"),
+            "Failed",
+            id="better than the baseline, but below the floor",
+        ),
+        pytest.param(
+            {"min": "50", "min_delta": "-0.5"},
+            against("0", "-1", "1"),
+            "Failed",
+            id="a certain failure outweighs an open question",
+        ),
+    ],
+)
+def test_bounds_of_a_difference_judge_its_interval(
+    bounds: dict[str, str], row: Comparison, expected: str
+) -> None:
+    assert verdict_of(gate(**bounds), row, has_baseline=True).verdict == expected
+
+
+def test_without_a_baseline_differences_do_not_apply_but_floors_do() -> None:
+    both = gate(min="50", min_delta="-0.5")
+    assert verdict_of(both, comparison(value="50")).verdict is Verdict.PASSED
+    assert verdict_of(both, comparison(value="49")).verdict is Verdict.FAILED
+    only_delta = verdict_of(gate(min_delta="0"), comparison())
+    assert only_delta.verdict is Verdict.PASSED
+    assert only_delta.message == "gate g: chrF has no baseline yet to differ from"
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        pytest.param(comparison("BLEU"), "was not measured", id="a missing slice"),
+        pytest.param(comparison("TER", slice="legal"), "was not measured", id="a missing metric"),
+        pytest.param(
+            comparison("BLEU", slice="legal", examples=199),
+            "has 199 test sentences, minExamples asks for 200",
+            id="too few sentences",
+        ),
+        pytest.param(
+            comparison("BLEU", slice="legal", examples=0), "has 0 test", id="an empty slice"
+        ),
+    ],
+)
+def test_what_was_not_measured_never_passes(row: Comparison, words: str) -> None:
+    verdict = verdict_of(sliced("legal", min=Decimal(1), min_examples=200), row)
+    assert verdict.verdict is Verdict.FAILED
+    assert verdict.message.startswith("gate legal: BLEU of slice legal ")
+    assert words in verdict.message
+
+
+def test_the_status_shows_the_difference_where_only_it_is_bounded() -> None:
+    row = against("0.70", "0.1", "1.3")
+    delta = verdict_of(gate(min_delta="-0.5"), row, has_baseline=True)
+    assert (delta.value, delta.interval, delta.rule) == ("+0.7", ("+0.1", "+1.3"), "minDelta -0.5")
+    both = verdict_of(gate(min="40", min_delta="-0.5"), row, has_baseline=True)
+    assert (both.value, both.interval) == ("48.2", ("+0.1", "+1.3"))
+    assert rule_text(gate(min="40", min_delta="-0.5")) == "min 40, minDelta -0.5"
+
+
+def test_overall_and_objections_put_certain_failures_first() -> None:
+    rows = (comparison(), comparison("BLEU", delta="0", low="-1", high="1"))
+    unclear = Gate("b", "BLEU", min_delta=Decimal(0))
+    bad = Gate("c", "chrF", min=Decimal(90))
+    good = Gate("a", "chrF", min=Decimal(40))
+    result = evaluation_result(*rows)
+    verdicts = judge([good, unclear, bad], result, has_baseline=True)
+    assert overall(verdicts) is Verdict.FAILED
+    assert objections(verdicts) == (
+        "gate c: chrF is 48.2, below min 90; gate b: BLEU differs by +0 (-1 to +1) from the "
+        "baseline's, which leaves minDelta +0 open: more test data would tell"
+    )
+    assert overall(verdicts[:2]) is Verdict.INCONCLUSIVE
+    assert overall(verdicts[:1]) is Verdict.PASSED
+    assert overall([]) is Verdict.FAILED  # a candidate that nothing judged is not blessed
