@@ -59,12 +59,12 @@ def bad() -> Iterable[Any]:
             yield pytest.param(document, edits, field.path, message, id=case)
 
 
-@pytest.mark.parametrize(("document", "edits"), good())
+@pytest.mark.parametrize(("document", "edits"), list(good()))
 def test_a_good_value_is_accepted(api: Api, document: Tree, edits: Tree) -> None:
     assert api.create(edited(document, edits)).message == ""
 
 
-@pytest.mark.parametrize(("document", "edits", "path", "message"), bad())
+@pytest.mark.parametrize(("document", "edits", "path", "message"), list(bad()))
 def test_a_bad_value_is_refused_with_its_path(
     api: Api, document: Tree, edits: Tree, path: str, message: str
 ) -> None:
@@ -118,7 +118,7 @@ def removals() -> Iterable[Any]:
                 yield pytest.param(document, path, needed(name, path), id=f"{name} {path} removed")
 
 
-@pytest.mark.parametrize(("document", "path", "message"), removals())
+@pytest.mark.parametrize(("document", "path", "message"), list(removals()))
 def test_a_field_may_be_left_out_or_is_asked_for(
     api: Api, document: Tree, path: str, message: str
 ) -> None:
