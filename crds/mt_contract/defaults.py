@@ -49,6 +49,7 @@ TRAINING: Tree = {
 }
 PLACEMENT: Tree = {"nodes": 1, "backoffLimit": 3}
 EVALUATION: Tree = {"baseline": "Production", "confidence": "0.95"}
+GATE: Tree = {"minExamples": 1}  # of each; resource.Gate fills it in
 ENGINE: Tree = {"engine": "CTranslate2", "precision": "Int8", "beamSize": 4}
 SERVING: Tree = {
     "maxBatchTokens": 4096,
