@@ -79,7 +79,10 @@ class Reason(StrEnum):
     UNKNOWN_GATEWAY = "UnknownGateway", "The platform's settings know no gateway of this name."
     HOST_NAME_TOO_LONG = "HostNameTooLong", "The model's host name is longer than the DNS allows."
     NAME_TAKEN = "NameTaken", "An object of somebody else has a name that is needed."
-    REFUSED = "Refused", "The API server refused something that is needed: a right, policy or quota."
+    REFUSED = (
+        "Refused",
+        "The API server refused something that is needed: a right, policy or quota.",
+    )
     UNSUPPORTED = "Unsupported", "The cluster cannot do this."
     IMPOSSIBLE = "Impossible", "What was observed cannot be; the operator touches nothing."
     NO_PRODUCTION = "NoProduction", "No revision has reached production yet."
