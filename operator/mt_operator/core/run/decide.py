@@ -10,8 +10,9 @@
 (The table is ``stage.TRANSITIONS``.) Each arrow is one write of the status; the next stage's Job
 follows from what is stored, in the next loop. A stage's Job is a function of (owner UID, run,
 stage, attempt): made twice, it is one; deleted by somebody, it is made again and goes on from its
-checkpoint. Finished Jobs stay with the run that owns them, for their pods' logs; one that is still
-active when its run is over, or suspended, is deleted.
+checkpoint. Finished Jobs stay with the run that owns them: their pods keep the logs, and who looks
+at the past cannot make them twice. One that is active when its run is over, or suspended, is
+deleted; a suspended model only starts nothing new.
 """
 
 from __future__ import annotations

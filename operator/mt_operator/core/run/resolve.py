@@ -182,8 +182,6 @@ def _bad_locations(resolved: Tree) -> Iterator[str]:
                 names.local_path(uri)
             except ValueError as error:
                 yield f"spec.{where}: {error}"
-            if names.claim_of(uri) == "":
-                yield f"spec.{where}: {uri!r} names no claim: write pvc://<claim>/<path>"
 
 
 def _imported(observed: ObservedRun) -> dict[str, str] | None:
