@@ -182,7 +182,10 @@ def _candidate(model: Object, run: Object, recipes: Mapping[str, str]) -> Candid
 
 def serving_objects(kube: Kubectl, name: str, revision: str) -> list[str]:
     """Return the names of a revision's InferenceService and pods that are still there."""
-    selector = f"{names.LABEL_MODEL}={name},{names.LABEL_REVISION}={revision}"
+    selector = (
+        f"{names.LABEL_MODEL}={name},{names.LABEL_REVISION}={revision},"
+        "app.kubernetes.io/component=predictor"
+    )
     return [
         f"{kind}/{found['metadata']['name']}"
         for kind in ("inferenceservices", "pods")
