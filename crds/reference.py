@@ -1,9 +1,10 @@
-"""Write docs/api-reference.md from the definitions and the defaults: `python crds/reference.py`."""
+"""Print docs/api-reference.md, made from the definitions and the defaults (`make docs`)."""
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,4 +177,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    sys.stdout.write(page())

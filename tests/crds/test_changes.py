@@ -160,3 +160,49 @@ def test_two_owners_apply_gates_of_their_own(api: Api) -> None:
         assert sorted(names) == ["floor", "quality"]
     finally:
         api.delete(team)
+
+
+def longest(kind: str, n: int = 0) -> str:
+    """Return a value of the greatest length, another for each ``n``."""
+    start, most = {
+        "uri": ("pvc://a/", 1024),
+        "slice": ("s", 32),
+        "name": ("g", 63),
+        "env": ("E", 128),
+    }[kind]
+    return f"{start}{n}" + "x" * (most - len(f"{start}{n}"))
+
+
+def test_the_largest_spec_can_be_checked_and_changed(api: Api) -> None:
+    """CEL has a budget: a spec that uses all the room there is must stay within it."""
+    uris = [{"uri": longest("uri", n), "targetUri": longest("uri", n)} for n in range(64)]
+    test = [file | {"slice": longest("slice", n)} for n, file in enumerate(uris[:16])]
+    gates = [
+        {
+            "name": longest("name", n),
+            "metric": "chrF",
+            "slice": longest("slice", n % 16),
+            "min": "-123456789.123456789",
+            "max": "+123456789.123456789",
+            "minDelta": "-123456789.123456789",
+            "maxDelta": "+123456789.123456789",
+        }
+        for n in range(24)
+    ]
+    env = [{"name": longest("env", n), "value": "v" * 4096} for n in range(32)]
+    edits = {
+        "data": {"format": "Parallel", "train": uris, "validation": uris, "test": test},
+        "evaluation.gates": gates,
+        "training.env": env,
+        "training.nodeSelector": {f"k{n}": "v" * 63 for n in range(16)},
+    }
+    steps = [{"setWeight": n} for n in range(1, 24)] + [{"setWeight": 100}]
+    for document, more in ((FULL_MODEL, {"rollout.steps": steps}), (FULL_RUN, {})):
+        named = edited(at(document, "metadata.name", "largest"), edits | more)
+        answer = api.create(named, dry_run=False)
+        try:
+            assert answer.accepted, answer.message
+            suspended = api.replace(edited(answer.body, {"suspend": True}))
+            assert suspended.accepted, suspended.message
+        finally:
+            api.delete(named)

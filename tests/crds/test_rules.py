@@ -268,7 +268,7 @@ def test_nothing_goes_without_a_spec(api: Api, document: Tree) -> None:
     "path",
     [
         "spec.trainign",
-        "spec.data.trian",
+        "spec.data.trains",
         "spec.training.optimizer.momentum",
         "spec.evaluation.gates[0].minimum",
         "spec.rollout.steps[0].weight",
