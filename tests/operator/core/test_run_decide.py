@@ -121,6 +121,28 @@ WAITS = [
         id="between two attempts, with a word",
     ),
     pytest.param(
+        job_view(
+            Stage.TRAIN,
+            ACTIVE,
+            message=Failure("StorageUnavailable", "full"),
+            waiting="StorageUnavailable: full",
+        ),
+        "Training",
+        "tries again, after StorageUnavailable: full",
+        id="a pod that failed is not one that waits",
+    ),
+    pytest.param(
+        job_view(
+            Stage.TRAIN,
+            ACTIVE,
+            message=Failure("StorageUnavailable", "full"),
+            waiting="Unschedulable: 0/1 nodes",
+        ),
+        "WaitingForPod",
+        "waiting: Unschedulable: 0/1 nodes",
+        id="after one that failed, the next one waits",
+    ),
+    pytest.param(
         job_view(Stage.TRAIN, JobState.SUSPENDED),
         "WaitingForQuota",
         "suspended by somebody else",

@@ -125,7 +125,7 @@ def _wait(observed: ObservedRun, view: JobView, task: Task, reason: Reason) -> S
     if view.running:
         message = f"Job {task.name} is at work."
         return going(observed, reason, message, fields=fields, requeue_after=again)
-    if view.waiting:
+    if view.waiting and view.waiting != _last_words(view):
         message = f"Job {task.name} is waiting: {view.waiting}"
         return going(observed, Reason.WAITING_FOR_POD, message, requeue_after=again)
     return going(observed, reason, _between(view, task), requeue_after=again)
@@ -133,9 +133,14 @@ def _wait(observed: ObservedRun, view: JobView, task: Task, reason: Reason) -> S
 
 def _between(view: JobView, task: Task) -> str:
     """Return what is known while no container runs: the pod starts, or the last one failed."""
-    if isinstance(view.message, Failure):
-        why = f"{view.message.reason}: {view.message.message}"
+    if why := _last_words(view):
         return f"Job {task.name} tries again, after {why}"
     if view.exit_code:
         return f"Job {task.name} tries again: its last pod ended with exit code {view.exit_code}."
     return f"Job {task.name} is starting its pod."
+
+
+def _last_words(view: JobView) -> str:
+    """Return why the last pod failed, as it said itself."""
+    said = view.message
+    return f"{said.reason}: {said.message}" if isinstance(said, Failure) else ""
