@@ -1,0 +1,141 @@
+"""CTranslate2 and SentencePiece over a verified artifact: tokens in, tokens out.
+
+Consumer: translator.py. How a sentence has to be fed is said in docs/architecture.md, "The
+artifact"; another way runs as well and translates worse.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import sentencepiece
+
+from mt_contract import artifact
+from mt_contract.artifact import ArtifactError, Manifest
+from mt_predictor.cpu import Threads
+from mt_predictor.errors import BadArtifactError, ConfigurationError, StorageError
+from mt_predictor.settings import EngineSettings
+
+END = "</s>"
+Source = tuple[str, ...]  # pieces, end mark included
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """The translation of one segment."""
+
+    pieces: tuple[str, ...]
+    log_probability: float  # sum over all tokens
+    tokens: int  # the end mark counted, if it came
+    finished: bool  # False: the position table ended before the translation did
+
+
+class Engine:
+    """A loaded model. Its methods may be called from several threads at a time."""
+
+    def __init__(
+        self, manifest: Manifest, processor: Any, translator: Any, workers: int, precision: str
+    ) -> None:
+        self.manifest = manifest
+        self.workers = workers
+        self.precision = precision  # that is in effect, in CTranslate2's words
+        self._processor = processor
+        self._translator = translator
+
+    @property
+    def limit(self) -> int:
+        """Return how many pieces a segment may have, without end mark."""
+        return self.manifest.max_tokens - 1
+
+    def encode(self, text: str) -> list[str]:
+        """Return the pieces of ``text``; none if it is blank."""
+        return list(self._processor.encode(text, out_type=str))
+
+    def decode(self, pieces: Sequence[str]) -> str:
+        """Return the text of ``pieces``."""
+        return str(self._processor.decode(list(pieces)))
+
+    def run(
+        self, sources: Sequence[Source], beam_size: int, batch_tokens: int = 0
+    ) -> list[Hypothesis]:
+        """Translate ``sources``.
+
+        Args:
+            sources: pieces with end mark, each at most ``manifest.max_tokens`` long.
+            beam_size: 1 is greedy.
+            batch_tokens: tokens of the batches that the engine makes itself; 0: all are one batch.
+
+        Raises:
+            RuntimeError: the engine cannot translate one of them.
+        """
+        if not sources:
+            return []
+        longest = self.manifest.max_tokens
+        results = self._translator.translate_batch(
+            [list(source) for source in sources],
+            beam_size=beam_size,
+            max_batch_size=batch_tokens,
+            batch_type="tokens" if batch_tokens else "examples",
+            max_input_length=longest,
+            max_decoding_length=longest,
+            return_scores=True,
+        )
+        return [_hypothesis(result, longest) for result in results]
+
+
+def _hypothesis(result: Any, longest: int) -> Hypothesis:
+    pieces = tuple(result.hypotheses[0])
+    finished = len(pieces) < longest
+    tokens = len(pieces) + finished
+    return Hypothesis(pieces, float(result.scores[0]) * tokens, tokens, finished)
+
+
+def load(folder: Path, digest: str | None, settings: EngineSettings, threads: Threads) -> Engine:
+    """Verify the artifact in ``folder``, every file of it, and load it.
+
+    Args:
+        folder: the artifact, a run's ``model/``.
+        digest: that was evaluated and blessed; None takes any artifact that is whole.
+        settings: precision; the files are float32, the engine quantises while it loads.
+        threads: workers and threads of each.
+
+    Raises:
+        BadArtifactError: it is not whole, not the one asked for, or not loadable.
+        ConfigurationError: this CPU has no such precision.
+        StorageError: the storage failed while reading.
+    """
+    compute_type = settings.compute_type
+    supported = ctranslate2.get_supported_compute_types("cpu")
+    if compute_type not in supported:
+        known = ", ".join(sorted(supported))
+        raise ConfigurationError(
+            f"precision {settings.precision} is not offered by this CPU (it has {known}): "
+            "set serving.precision to Int8 or Float32"
+        )
+    try:
+        manifest = artifact.verify(folder, digest)
+        translator = ctranslate2.Translator(
+            str(folder / artifact.CTRANSLATE2),
+            device="cpu",
+            compute_type=compute_type,
+            inter_threads=threads.inter,
+            intra_threads=threads.intra,
+        )
+        model = (folder / artifact.VOCABULARY).read_bytes()
+        processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+    except ArtifactError as error:
+        raise BadArtifactError(str(error)) from error
+    except OSError as error:
+        raise StorageError(f"{folder} could not be read ({error}): try again") from error
+    except (RuntimeError, ValueError) as error:
+        raise BadArtifactError(
+            f"{folder} is whole, but no model that this release loads ({error}): train it again"
+        ) from error
+    _log.info("loaded %s of run %s as %s, %s", folder, manifest.run, compute_type, threads)
+    return Engine(manifest, processor, translator, threads.inter, translator.compute_type)

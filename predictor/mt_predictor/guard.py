@@ -1,0 +1,182 @@
+"""What stands before every inference request: bounds, disconnects, metrics, drain; plain ASGI.
+
+  read the body (bounded in size and time) → count → let the SDK answer, unless the client is gone
+
+The SDK reads a body of any size and goes on translating for a client that hung up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from mt_predictor.http_errors import answer, log_unforeseen
+from mt_predictor.kserve_model import SYNTHETIC_HEADER
+from mt_predictor.metrics import Metrics
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+MAX_BODY_BYTES = 4 << 20
+MAX_BYTES_IN_FLIGHT = 64 << 20  # of all bodies together: what memory is planned for
+BODY_SECONDS = 30.0
+REVISION_HEADER = b"x-translation-revision"
+CLIENT_GONE = 499
+
+
+@dataclass
+class Draining:
+    """Whether the process is about to end; new requests are still answered."""
+
+    begun: bool = False
+
+
+class _GoneError(Exception):
+    """The client hung up before its request was complete."""
+
+
+class _RefusedError(Exception):
+    """The body is not read any further."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Guard:
+    """ASGI middleware around the SDK's application."""
+
+    def __init__(self, app: Application, metrics: Metrics, draining: Draining) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._draining = draining
+        self._in_flight = 0
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Pass on what is no inference; guard what is."""
+        if scope["type"] != "http" or not _is_inference(scope):
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        outgoing = _Outgoing(send, self._metrics.revision, self._draining)
+        begun, code = monotonic(), 500
+        held = [0]  # bytes of this request's body
+        try:
+            body = await self._read(headers, receive, held)
+            begun = monotonic()
+            await _unless_gone(self._app, scope, body, receive, outgoing.send)
+            code = outgoing.status or 500
+        except _GoneError:
+            code = CLIENT_GONE
+        except _RefusedError as refusal:
+            code = refusal.status
+            outgoing.close = True  # the rest of the body would be read as the next request
+            await answer(code, str(refusal))(scope, receive, outgoing.send)
+        except Exception as error:
+            log_unforeseen(error)
+            if not outgoing.status:
+                message = "internal error: see the predictor's log"
+                await answer(code, message)(scope, receive, outgoing.send)
+        finally:
+            self._in_flight -= held[0]
+            synthetic = headers.get(SYNTHETIC_HEADER.encode(), b"").lower() == b"true"
+            self._metrics.request(code, monotonic() - begun, synthetic)
+
+    async def _read(self, headers: dict[bytes, bytes], receive: Receive, held: list[int]) -> bytes:
+        announced = headers.get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+            raise _too_large()
+        pieces: list[bytes] = []
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _GoneError
+                    piece = message.get("body", b"")
+                    self._hold(len(piece), held)
+                    pieces.append(piece)
+                    if not message.get("more_body"):
+                        return b"".join(pieces)
+        except TimeoutError:
+            text = f"the body did not arrive within {BODY_SECONDS:.0f} s: send it faster"
+            raise _RefusedError(408, text) from None
+
+    def _hold(self, size: int, held: list[int]) -> None:
+        held[0] += size
+        self._in_flight += size
+        if held[0] > MAX_BODY_BYTES:
+            raise _too_large()
+        if self._in_flight > MAX_BYTES_IN_FLIGHT:
+            text = f"more than {MAX_BYTES_IN_FLIGHT:,} bytes of requests are being served already"
+            raise _RefusedError(503, f"{text}: come back in a second, or add replicas")
+
+
+class _Outgoing:
+    """Sends an answer, remembers its status, and adds our headers."""
+
+    def __init__(self, send: Send, revision: str, draining: Draining) -> None:
+        self._send = send
+        self._revision = revision
+        self._draining = draining
+        self.status: int | None = None
+        self.close = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = int(message["status"])
+            headers = [*message.get("headers", ()), (REVISION_HEADER, self._revision.encode())]
+            if self.close or self._draining.begun:  # the client's next request goes elsewhere
+                headers.append((b"connection", b"close"))
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+
+def _is_inference(scope: Message) -> bool:
+    path = scope["path"]
+    return bool(scope["method"] == "POST" and (path.endswith((":predict", "/infer"))))
+
+
+def _too_large() -> _RefusedError:
+    text = f"the body is larger than {MAX_BODY_BYTES:,} bytes: send fewer texts at once"
+    return _RefusedError(413, text)
+
+
+async def _unless_gone(
+    app: Application, scope: Message, body: bytes, receive: Receive, send: Send
+) -> None:
+    """Run ``app`` on a request that was read, and cancel it when the client hangs up.
+
+    Raises:
+        _GoneError: it did.
+    """
+    unread = [body]
+
+    async def replay() -> Message:
+        if unread:
+            return {"type": "http.request", "body": unread.pop(), "more_body": False}
+        await gone
+        return {"type": "http.disconnect"}
+
+    async def until_gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    gone = asyncio.ensure_future(until_gone())
+    answering = asyncio.ensure_future(app(scope, replay, send))
+    try:
+        await asyncio.wait({gone, answering}, return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done():
+            raise _GoneError
+        answering.result()
+    finally:
+        for task in (gone, answering):
+            task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await asyncio.gather(gone, answering, return_exceptions=True)

@@ -1,0 +1,151 @@
+"""The KServe model: requests in either protocol, through the batcher, to answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from kserve import InferRequest, InferResponse, Model
+
+from mt_predictor.batching import Batcher, QueueFullError, Ticket, TranslationFailedError
+from mt_predictor.engine import Hypothesis
+from mt_predictor.http_errors import EngineFailed, Overloaded
+from mt_predictor.metrics import Metrics
+from mt_predictor.protocol import (
+    Answer,
+    Asked,
+    Instance,
+    Refusal,
+    parse_json,
+    parse_v1,
+    parse_v2,
+    some,
+    v1_answer,
+    v2_answer,
+)
+from mt_predictor.translator import Prepared, TextRefusedError, TextTooLongError, Translator
+
+SYNTHETIC_HEADER = "x-translation-synthetic"
+
+
+def is_synthetic(headers: Mapping[str, str] | None) -> bool:
+    """Return whether a request is the operator's own, not a user's."""
+    return (headers or {}).get(SYNTHETIC_HEADER, "").lower() == "true"
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A text that the engine can be given."""
+
+    instance: Instance
+    prepared: Prepared
+
+
+class TranslationModel(Model):  # type: ignore[misc]  # the SDK ships no types
+    """Translates; ready from the start, as its translator is warm when it is made."""
+
+    def __init__(
+        self,
+        name: str,
+        translator: Translator,
+        batcher: Batcher,
+        executor: Executor,
+        metrics: Metrics,
+        beam_size: int,
+    ) -> None:
+        super().__init__(name)
+        self._translator = translator
+        self._batcher = batcher
+        self._executor = executor
+        self._metrics = metrics
+        self._beam_size = beam_size
+        self.ready = True
+
+    def validate(self, payload: Any) -> Any:
+        """Leave it to ``predict``, whose messages say what to send."""
+        return payload
+
+    def get_input_types(self) -> list[dict[str, Any]]:
+        """Return the V2 input tensors."""
+        return [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
+
+    def get_output_types(self) -> list[dict[str, Any]]:
+        """Return the V2 output tensors."""
+        return [
+            {"name": "translation", "datatype": "BYTES", "shape": [-1]},
+            {"name": "score", "datatype": "FP32", "shape": [-1]},
+            {"name": "tokens", "datatype": "INT32", "shape": [-1]},
+        ]
+
+    async def predict(
+        self, payload: Any, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any] | InferResponse:
+        """Answer a V1 document (or its bytes) or a V2 request.
+
+        Raises:
+            RequestRefused: the request makes no sense, is too large, or the queue is full.
+        """
+        user = not is_synthetic(headers)
+        if isinstance(payload, InferRequest):
+            answers = await self._answers(parse_v2(payload, self._beam_size), user)
+            return v2_answer(payload, answers)
+        document = parse_json(payload) if isinstance(payload, bytes) else payload
+        return v1_answer(await self._answers(parse_v1(document, self._beam_size), user))
+
+    async def _answers(self, asked: Sequence[Asked], user: bool) -> list[Answer]:
+        try:
+            with self._batcher.admitted() as ticket:
+                return await self._translated(ticket, asked, user)
+        except QueueFullError as error:
+            raise Overloaded(f"{error}: come back in a second, or add replicas") from error
+
+    async def _translated(self, ticket: Ticket, asked: Sequence[Asked], user: bool) -> list[Answer]:
+        loop = asyncio.get_running_loop()
+        ready = await loop.run_in_executor(self._executor, self._prepare, asked)
+        some(ready)
+        sources = [
+            (source, one.instance.beam_size)
+            for one in ready
+            if isinstance(one, _Ready)
+            for source in one.prepared.sources
+        ]
+        found = iter(await self._batcher.translate(ticket, sources))
+        answers = [
+            one if isinstance(one, Refusal) else self._finish(one, found, user) for one in ready
+        ]
+        if answers and all(isinstance(answer, Refusal) for answer in answers):
+            raise EngineFailed("the engine could not translate this: see the predictor's log")
+        return answers
+
+    def _prepare(self, asked: Sequence[Asked]) -> list[_Ready | Refusal]:
+        return [
+            one if isinstance(one, Refusal) else _prepare(self._translator, one) for one in asked
+        ]
+
+    def _finish(
+        self, ready: _Ready, found: Iterator[Hypothesis | TranslationFailedError], user: bool
+    ) -> Answer:
+        hypotheses: list[Hypothesis] = []
+        failed: TranslationFailedError | None = None
+        for result in islice(found, len(ready.prepared.sources)):
+            if isinstance(result, TranslationFailedError):
+                failed = result
+            else:
+                hypotheses.append(result)
+        if failed:
+            return Refusal(str(failed))
+        translation = self._translator.finish(ready.prepared, hypotheses)
+        if user and hypotheses:
+            self._metrics.translated(ready.instance.text, translation)
+        return translation
+
+
+def _prepare(translator: Translator, instance: Instance) -> _Ready | Refusal:
+    try:
+        return _Ready(instance, translator.prepare(instance.text))
+    except TextRefusedError as error:
+        return Refusal(str(error), isinstance(error, TextTooLongError))

@@ -1,0 +1,82 @@
+"""Wires translator, batcher, metrics and KServe's server together, and serves."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from prometheus_client import REGISTRY, disable_created_metrics, start_http_server
+
+from mt_predictor.batching import Batcher, Limits
+from mt_predictor.kserve_model import TranslationModel
+from mt_predictor.metrics import Metrics
+from mt_predictor.server import Ports, Server
+from mt_predictor.settings import EngineSettings, Environment, ServingSettings
+from mt_predictor.translator import Translator
+
+_log = logging.getLogger(__name__)
+
+
+def listen(
+    arguments: argparse.Namespace,
+    env: Environment,
+    translator: Translator,
+    wanted: EngineSettings,
+    serving: ServingSettings,
+    drain_seconds: float,
+) -> None:
+    """Serve a translator that is warm, until SIGTERM and until all is answered.
+
+    Args:
+        arguments: ``model_name``, ``http_port``, ``grpc_port``, ``metrics_port``.
+        env: ``MT_REVISION``, ``MT_RUN`` and ``MT_ARTIFACT_DIGEST`` name what serves.
+        translator: of the verified artifact.
+        wanted: beam size of requests that name none.
+        serving: bounds of batches and queue.
+        drain_seconds: between SIGTERM and the closing of the ports.
+
+    Raises:
+        ConfigurationError: a port is taken.
+    """
+    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # the SDK's use of it
+    # They double the page, and the process's start is on it already.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    metrics = Metrics(REGISTRY, env.get("MT_REVISION") or "none")
+    metrics.model(**_labels(env, translator, wanted))
+    engine = translator.engine
+    limits = Limits(
+        workers=engine.workers,
+        max_tokens=max(serving.max_batch_tokens, engine.manifest.max_tokens),
+        max_delay=serving.max_batch_delay / timedelta(seconds=1),
+        max_queue=serving.max_queue,
+    )
+    with (
+        ThreadPoolExecutor(engine.workers, "translate") as workers,
+        ThreadPoolExecutor(2, "prepare") as helpers,
+    ):
+        batcher = Batcher(engine.run, limits, workers, metrics.batch_size.observe)
+        metrics.queue_length.set_function(lambda: batcher.waiting)
+        model = TranslationModel(
+            arguments.model_name, translator, batcher, helpers, metrics, wanted.beam_size
+        )
+        if arguments.metrics_port:
+            start_http_server(arguments.metrics_port)
+        ports = Ports(arguments.http_port, arguments.grpc_port)
+        Server(ports, metrics, drain_seconds).start([model])
+    _log.info("stopped: everything was answered")
+
+
+def _labels(env: Environment, translator: Translator, wanted: EngineSettings) -> dict[str, str]:
+    manifest = translator.engine.manifest
+    return {
+        "run": env.get("MT_RUN") or manifest.run,
+        "source": manifest.source_language,
+        "target": manifest.target_language,
+        "engine": wanted.engine,
+        "precision": wanted.precision,
+        "beam_size": str(wanted.beam_size),
+        "digest": env.get("MT_ARTIFACT_DIGEST") or "",
+    }

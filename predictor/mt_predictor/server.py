@@ -1,0 +1,192 @@
+"""KServe's ModelServer, with its traps closed: errors, limits, drain, and no remote unloading.
+
+How it ends:  SIGTERM ─▶ not ready any more, but answers all, for ``drain_seconds``
+                      ─▶ takes no new connection, answers what is under way ─▶ exit 0
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import fastapi
+import uvicorn
+import uvloop
+from kserve import Model, ModelServer
+from kserve.constants.constants import (
+    FASTAPI_APP_IMPORT_STRING,
+    INFERENCE_CONTENT_LENGTH_HEADER,
+    MAX_GRPC_MESSAGE_LENGTH,
+)
+from kserve.errors import InvalidInput
+from kserve.protocol.dataplane import DataPlane
+from kserve.protocol.grpc.server import GRPCServer
+from kserve.protocol.model_repository_extension import ModelRepositoryExtension
+from kserve.protocol.rest.server import RESTServer
+from kserve.protocol.rest.v2_datamodels import InferenceRequest
+
+from mt_predictor import http_errors
+from mt_predictor.errors import ConfigurationError
+from mt_predictor.guard import Draining, Guard
+from mt_predictor.http_errors import BadRequest, Forbidden, RequestRefused
+from mt_predictor.metrics import Metrics
+from mt_predictor.protocol import V2_HINT, parse_json
+
+FINISH_SECONDS = 25  # what is under way may take this long after the drain
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the server listens."""
+
+    http: int
+    grpc: int  # 0: nowhere
+
+
+class _Repository(ModelRepositoryExtension):  # type: ignore[misc]  # the SDK ships no types
+    """The SDK lets every client unload the model; here what is served is the operator's to say."""
+
+    async def load(self, model_name: str) -> None:
+        raise Forbidden("models are loaded and unloaded by their TranslationModel: change that")
+
+    async def unload(self, model_name: str) -> None:
+        await self.load(model_name)
+
+
+class _DataPlane(DataPlane):  # type: ignore[misc]
+    """Decodes any body strictly, and says "not ready" while it drains."""
+
+    def __init__(self, registry: Any, draining: Draining) -> None:
+        super().__init__(registry)
+        self._draining = draining
+
+    async def ready(self) -> bool:
+        return not self._draining.begun and bool(await super().ready())
+
+    async def model_ready(
+        self, model_name: str, disable_predictor_health_check: bool = False
+    ) -> bool:
+        ready = bool(await super().model_ready(model_name, disable_predictor_health_check))
+        # Inference asks with that flag set: it is answered as long as anything is.
+        return ready and (disable_predictor_health_check or not self._draining.begun)
+
+    def decode(self, body: Any, headers: Any, **protocol: Any) -> Any:
+        raw = isinstance(body, bytes)
+        if raw and not protocol and "ce-specversion" not in headers:
+            return body, {}  # V1: the model decodes it, whatever content type it claims
+        try:
+            if raw and protocol and INFERENCE_CONTENT_LENGTH_HEADER not in headers:
+                body = InferenceRequest.model_validate(parse_json(body))  # V2, content type amiss
+            return super().decode(body, headers, **protocol)
+        except RequestRefused:
+            raise
+        except InvalidInput as error:
+            raise BadRequest(str(error)) from error
+        except Exception as error:  # the SDK lets whatever its libraries raise through
+            raise BadRequest(
+                f"the body is no inference request ({type(error).__name__}): {V2_HINT}"
+            ) from error
+
+
+class _Uvicorn(uvicorn.Server):
+    """Leaves signals to us: its own handler stops listening at once."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _RestServer(RESTServer):  # type: ignore[misc]
+    """The SDK's REST server with our guard and our answers to errors."""
+
+    def __init__(self, server: Server, port: int) -> None:
+        super().__init__(
+            FASTAPI_APP_IMPORT_STRING,
+            server.dataplane,
+            server.model_repository_extension,
+            port,
+            grace_period=FINISH_SECONDS,
+        )
+        self._guarding = (server.metrics, server.draining)
+        self.uvicorn = self._server = _Uvicorn(self.config)
+
+    def _add_middlewares(self, app: fastapi.FastAPI) -> None:
+        metrics, draining = self._guarding
+        app.add_middleware(Guard, metrics=metrics, draining=draining)
+
+    def _add_exception_handlers(self, app: fastapi.FastAPI) -> None:
+        http_errors.register(app)
+
+
+class Server(ModelServer):  # type: ignore[misc]
+    """Serves one model until it is told to stop."""
+
+    def __init__(self, ports: Ports, metrics: Metrics, drain_seconds: float) -> None:
+        super().__init__(
+            http_port=ports.http,
+            grpc_port=ports.grpc,
+            enable_grpc=bool(ports.grpc),
+            enable_latency_logging=False,
+        )
+        self.metrics = metrics
+        self.draining = Draining()
+        self._drain_seconds = drain_seconds
+        self.dataplane = _DataPlane(self.registered_models, self.draining)
+        self.model_repository_extension = _Repository(self.registered_models)
+
+    def start(self, models: list[Model]) -> None:
+        """Serve ``models`` and return when all is answered."""
+        for model in models:
+            self.register_model(model)
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._serve())
+        except SystemExit as error:  # how the HTTP server says that it cannot listen
+            raise ConfigurationError(
+                f"port {self.http_port} cannot be listened on: is another program there?"
+            ) from error
+
+    async def _serve(self) -> None:
+        rest = _RestServer(self, self.http_port)
+        tasks = [asyncio.create_task(rest.start())]
+        grpc = None
+        if self.enable_grpc:
+            limits = {
+                "grpc_max_send_message_length": MAX_GRPC_MESSAGE_LENGTH,
+                "grpc_max_receive_message_length": MAX_GRPC_MESSAGE_LENGTH,
+            }
+            grpc = GRPCServer(
+                self.grpc_port,
+                self.dataplane,
+                self.model_repository_extension,
+                kwargs=limits,
+                grace_period=FINISH_SECONDS,
+            )
+            tasks.append(asyncio.create_task(grpc.start(1)))
+        stop = asyncio.create_task(self._stop(rest, grpc))
+        await asyncio.wait({stop, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        if self.draining.begun:
+            await stop
+        stop.cancel()
+        await asyncio.gather(*tasks)
+
+    async def _stop(self, rest: _RestServer, grpc: GRPCServer | None) -> None:
+        told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, told.set)
+        await told.wait()
+        self.draining.begun = True
+        _log.info("told to stop: answering for another %g s", self._drain_seconds)
+        told.clear()
+        with contextlib.suppress(TimeoutError):  # told twice: no need to wait
+            await asyncio.wait_for(told.wait(), self._drain_seconds)
+        rest.uvicorn.should_exit = True
+        if grpc is not None:
+            await grpc.stop()

@@ -1,0 +1,186 @@
+"""What a container is told in its environment, decoded once and with errors that name the variable.
+
+Consumer: the subcommands. Trap: values are written by another program, so each is checked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mt_contract import defaults, names, report
+from mt_contract.codec import DecodeError, from_json
+from mt_predictor.errors import ConfigurationError
+
+T = TypeVar("T")
+Environment = Mapping[str, str]
+COMPUTE_TYPES: Mapping[str, str] = {
+    "Float32": "float32",
+    "BFloat16": "bfloat16",
+    "Float16": "float16",
+    "Int8": "int8",
+}
+MAX_BEAM = 64  # as the API bounds it
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """What changes translations without training (``MT_ENGINE``)."""
+
+    engine: str
+    precision: str
+    beam_size: int
+
+    @property
+    def compute_type(self) -> str:
+        """Return CTranslate2's name of the precision."""
+        return COMPUTE_TYPES[self.precision]
+
+
+@dataclass(frozen=True)
+class ServingSettings:
+    """How requests are batched and bounded (``MT_SERVING``)."""
+
+    max_batch_tokens: int
+    max_batch_delay: timedelta
+    max_queue: int
+
+
+@dataclass(frozen=True)
+class Located:
+    """An artifact: where it is, what it must be, and the engine it is meant for, where told."""
+
+    uri: str
+    digest: str
+    run: str | None = None
+    engine: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class TestFile:
+    """One file of test sentences, and the slice that its sentences belong to."""
+
+    uri: str
+    slice: str | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One number that a gate needs."""
+
+    metric: str
+    slice: str | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What is measured (``MT_EVALUATION``); no bound of any gate."""
+
+    test: tuple[TestFile, ...]
+    confidence: str
+    seed: int
+    comparisons: tuple[Asked, ...] = ()
+    format: str = "Auto"
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def environment() -> Environment:
+    """Return the process's environment."""
+    return os.environ
+
+
+def required(env: Environment, name: str) -> str:
+    """Return a variable that must be set.
+
+    Raises:
+        ConfigurationError: it is missing or empty.
+    """
+    value = env.get(name, "").strip()
+    if not value:
+        raise ConfigurationError(
+            f"{name} is not set: the operator sets it; on a laptop see --help for its meaning"
+        )
+    return value
+
+
+def required_int(env: Environment, name: str, least: int) -> int:
+    """Return a variable that must be a whole number of at least ``least``."""
+    text = required(env, name)
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise ConfigurationError(f"{name} is {text!r}: a whole number from {least} is needed")
+    return value
+
+
+def decoded(cls: type[T], env: Environment, name: str, default: Any = None) -> T:
+    """Return the JSON of a variable as ``cls``; ``default`` stands for one that is not set.
+
+    Raises:
+        ConfigurationError: it is missing, no JSON, or of another shape.
+    """
+    if default is None or env.get(name, "").strip():
+        try:
+            document = json.loads(required(env, name))
+        except (ValueError, RecursionError) as error:
+            raise ConfigurationError(f"{name} is not JSON ({error}): correct it") from error
+    else:
+        document = default
+    try:
+        return from_json(cls, document)
+    except DecodeError as error:
+        raise ConfigurationError(f"{name}: {error}") from error
+
+
+def engine_settings(env: Environment, name: str = "MT_ENGINE") -> EngineSettings:
+    """Return engine, precision and beam size, by default those of the API.
+
+    Raises:
+        ConfigurationError: this image has no such engine or precision.
+    """
+    return checked_engine(decoded(EngineSettings, env, name, defaults.ENGINE), name)
+
+
+def checked_engine(engine: EngineSettings, where: str) -> EngineSettings:
+    """Return ``engine`` if this image can run it; ``where`` names it in the message."""
+    if engine.engine != "CTranslate2":
+        raise ConfigurationError(
+            f"{where}.engine is {engine.engine!r}: this image serves CTranslate2 only"
+        )
+    if engine.precision not in COMPUTE_TYPES:
+        known = ", ".join(COMPUTE_TYPES)
+        raise ConfigurationError(f"{where}.precision is {engine.precision!r}: use one of {known}")
+    if not 1 <= engine.beam_size <= MAX_BEAM:
+        raise ConfigurationError(
+            f"{where}.beamSize is {engine.beam_size}: use a number from 1 to {MAX_BEAM}"
+        )
+    return engine
+
+
+def serving_settings(env: Environment) -> ServingSettings:
+    """Return the bounds of batches and queue, by default those of the API."""
+    return decoded(ServingSettings, env, "MT_SERVING", defaults.SERVING)
+
+
+def local(uri: str, what: str, env: Environment) -> Path:
+    """Return where this container finds ``uri``; MT_CLAIM_ROOT moves claims elsewhere.
+
+    Raises:
+        ConfigurationError: the URI's scheme is not read by this release.
+    """
+    try:
+        return Path(names.local_path(uri, env.get("MT_CLAIM_ROOT") or names.CLAIM_ROOT))
+    except ValueError as error:
+        raise ConfigurationError(f"{what}: {error}") from error
+
+
+def termination_log(env: Environment) -> Path:
+    """Return the file that Kubernetes reads the container's last words from."""
+    return Path(env.get("MT_TERMINATION_LOG") or report.TERMINATION_LOG)

@@ -1,0 +1,125 @@
+"""A small artifact: random weights from a seed, a vocabulary learned from made-up text."""
+
+from __future__ import annotations
+
+import io
+import random
+from pathlib import Path
+
+import ctranslate2
+import numpy as np
+import sentencepiece
+from ctranslate2.specs import TransformerSpec, common_spec
+from ctranslate2.specs.transformer_spec import TransformerDecoderSpec, TransformerEncoderSpec
+
+from mt_contract import artifact
+from mt_contract.artifact import Manifest
+
+WIDTH, HIDDEN, HEADS, VOCABULARY = 16, 32, 2, 340
+SYLLABLES = ("ba", "do", "ki", "lu", "me", "no", "ra", "su", "te", "vi", "zo", "ça", "õe", "nh")
+
+
+def sentences(count: int, seed: int = 1, longest: int = 9) -> list[str]:
+    """Return made-up sentences, each another one."""
+    chance = random.Random(seed)
+    words = ["".join(chance.choices(SYLLABLES, k=chance.randint(1, 3))) for _ in range(200)]
+    found: dict[str, None] = {}
+    while len(found) < count:
+        body = " ".join(chance.choices(words, k=chance.randint(1, longest)))
+        found[f"{body}{chance.choice('.?!')}"] = None
+    return list(found)
+
+
+def vocabulary_model() -> bytes:
+    """Return a SentencePiece model in the shape that the trainer makes them."""
+    written = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(sentences(600)),
+        model_writer=written,
+        vocab_size=VOCABULARY,
+        byte_fallback=True,
+        num_threads=1,
+        pad_id=0,
+        unk_id=1,
+        bos_id=2,
+        eos_id=3,
+        minloglevel=2,
+    )
+    return written.getvalue()
+
+
+def _array(chance: np.random.Generator, *shape: int, scale: float = 0.3) -> np.ndarray:
+    return chance.normal(0, scale, shape).astype(np.float32)
+
+
+def _norm(spec: common_spec.LayerNormSpec) -> None:
+    spec.gamma, spec.beta = np.ones(WIDTH, np.float32), np.zeros(WIDTH, np.float32)
+
+
+def _dense(
+    spec: common_spec.LinearSpec, chance: np.random.Generator, outputs: int, inputs: int
+) -> None:
+    spec.weight, spec.bias = _array(chance, outputs, inputs), np.zeros(outputs, np.float32)
+
+
+def _feed_forward(spec: object, chance: np.random.Generator) -> None:
+    _norm(spec.layer_norm)
+    _dense(spec.linear_0, chance, HIDDEN, WIDTH)
+    _dense(spec.linear_1, chance, WIDTH, HIDDEN)
+
+
+def _attention(spec: object, chance: np.random.Generator, joined: tuple[int, ...]) -> None:
+    _norm(spec.layer_norm)
+    for linear, outputs in zip(spec.linear, joined, strict=True):
+        _dense(linear, chance, outputs, WIDTH)
+
+
+def _engine_model(folder: Path, pieces: list[str], max_tokens: int, seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    options = {"pre_norm": True, "activation": common_spec.Activation.RELU}
+    encoder = TransformerEncoderSpec(1, HEADS, **options)
+    decoder = TransformerDecoderSpec(1, HEADS, **options)
+    spec = TransformerSpec(encoder, decoder)
+    embedding, positions = _array(chance, len(pieces), WIDTH), _array(chance, max_tokens, WIDTH)
+    encoder.embeddings[0].weight = decoder.embeddings.weight = embedding
+    decoder.projection.weight = embedding
+    decoder.projection.bias = np.zeros(len(pieces), np.float32)
+    decoder.projection.bias[pieces.index("</s>")] = 3.5  # or random weights would never end
+    for side in (encoder, decoder):
+        side.position_encodings.encodings = positions
+        side.scale_embeddings = True
+        _norm(side.layer_norm)
+        _feed_forward(side.layer[0].ffn, chance)
+        _attention(side.layer[0].self_attention, chance, (3 * WIDTH, WIDTH))
+    _attention(decoder.layer[0].attention, chance, (WIDTH, 2 * WIDTH, WIDTH))
+    spec.config.bos_token, spec.config.eos_token = "<s>", "</s>"
+    spec.config.decoder_start_token = "<s>"
+    spec.config.unk_token = "<unk>"
+    spec.config.add_source_eos = False
+    spec.config.layer_norm_epsilon = 1e-5
+    spec.register_source_vocabulary(pieces)
+    spec.register_target_vocabulary(pieces)
+    spec.validate()
+    folder.mkdir(parents=True)
+    spec.save(str(folder))
+
+
+def build_artifact(folder: Path, *, seed: int = 1, max_tokens: int = 32, run: str = "toy-1") -> str:
+    """Make an artifact in ``folder`` and return its digest."""
+    model = vocabulary_model()
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+    pieces = [processor.id_to_piece(i) for i in range(processor.vocab_size())]
+    _engine_model(folder / artifact.CTRANSLATE2, pieces, max_tokens, seed)
+    (folder / artifact.VOCABULARY).write_bytes(model)
+    manifest = Manifest(
+        source_language="pt",
+        target_language="en",
+        recipe={"seed": seed},
+        recipe_digest="sha256:00",
+        dataset_digest="sha256:11",
+        max_tokens=max_tokens,
+        run=run,
+        parent_run=None,
+        versions={"ctranslate2": ctranslate2.__version__},
+    )
+    return artifact.write_manifest(folder, manifest)
