@@ -95,8 +95,10 @@ def _of_source(s: Situation, status: ModelStatus) -> Outcome:
     """Return how far the run is that will be imported, once it has an artifact."""
     asked = status.asked
     source = s.runs.get(asked.source) if asked and asked.source else None
-    if source is None or artifact(source):
+    if source is None:
         return Outcome(Progress.TRAINING)
+    if artifact(source):
+        return Outcome(Progress.EVALUATING)
     result = outcome(source)
     return result if result.progress is Progress.REJECTED else Outcome(Progress.TRAINING)
 

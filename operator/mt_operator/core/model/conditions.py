@@ -185,4 +185,6 @@ def _reason(entry: Rejected) -> Reason:
 
 
 def _told(entry: Rejected) -> str:
+    if entry.revision and entry.message.startswith(entry.revision):
+        return entry.message
     return f"{entry.revision or entry.run} was rejected: {entry.message}"

@@ -12,10 +12,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mt_contract.codec import DecodeError
+from mt_operator.core.conditions import read_conditions, set_condition, write_conditions
 from mt_operator.core.model import children
 from mt_operator.core.model.actions import act
 from mt_operator.core.model.candidate import choose, follow
-from mt_operator.core.model.conditions import conclude
+from mt_operator.core.model.conditions import STALLED, conclude
 from mt_operator.core.model.in_place import change_in_place
 from mt_operator.core.model.obstacle import obstacle
 from mt_operator.core.model.possible import check_possible
@@ -27,6 +28,7 @@ from mt_operator.core.model.trigger import trigger
 from mt_operator.core.model.turn import Kind, Situation, Turn, situation
 from mt_operator.core.observed import ObservedModel
 from mt_operator.core.plan import ImpossibleError, Plan
+from mt_operator.core.reasons import Reason
 
 Policy = Callable[[Situation, Turn], Turn]
 
@@ -48,11 +50,13 @@ def decide_model(observed: ObservedModel) -> Plan:
 
     Raises:
         ImpossibleError: the snapshot cannot exist; nothing may be touched.
-        DecodeError: the spec has a value that the API server should have refused.
     """
     if observed.meta.deleting:
         return Plan()  # its children go with it
-    s = situation(observed)
+    try:
+        s = situation(observed)
+    except (DecodeError, KeyError) as error:
+        return _unreadable(observed, str(error))
     try:
         stored = decode_status(observed.status)
     except DecodeError as error:
@@ -70,6 +74,21 @@ def decide_model(observed: ObservedModel) -> Plan:
         events=turn.events,
         requeue_after=_next_look(s, turn.status),
     )
+
+
+def _unreadable(observed: ObservedModel, why: str) -> Plan:
+    """Say that the spec cannot be used, which the API server should have said; touch nothing."""
+    conditions = set_condition(
+        read_conditions(observed.status),
+        STALLED,
+        True,
+        Reason.SPEC_INVALID,
+        f"{why}. Correct it; what serves goes on serving.",
+        observed.meta.generation,
+        observed.now,
+    )
+    status = dict(observed.status) | {"conditions": write_conditions(conditions)}
+    return Plan(status=None if status == observed.status else status)
 
 
 def _next_look(s: Situation, status: ModelStatus) -> timedelta | None:

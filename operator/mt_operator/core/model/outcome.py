@@ -9,7 +9,6 @@ from enum import Enum, auto
 from mt_contract.codec import parse_time
 from mt_contract.names import revision_name
 from mt_contract.resource import ArtifactRef
-from mt_operator.core.conditions import get_condition, is_true, read_conditions
 from mt_operator.core.model.state import Revision, Tree
 from mt_operator.core.observed import RunView
 from mt_operator.core.reasons import Reason, reason_or
@@ -44,20 +43,27 @@ class Outcome:
 
 def outcome(run: RunView) -> Outcome:
     """Return what ``run`` has come to."""
-    conditions = read_conditions(run.status)
-    failed, blessed = get_condition(conditions, "Failed"), get_condition(conditions, "Blessed")
-    if is_true(conditions, "Blessed") and is_true(conditions, "Succeeded"):
+    # Read as they are: every run of a model is looked at in every decision.
+    found = {c.get("type"): c for c in run.status.get("conditions") or ()}
+    true = {type for type, condition in found.items() if condition.get("status") == "True"}
+    if {"Blessed", "Succeeded"} <= true:
         return Outcome(Progress.BLESSED)
-    if failed is not None and failed.status == "True":
-        return _rejected(failed.reason, failed.message)
-    if is_true(conditions, "Succeeded") and blessed is not None:
-        return _rejected(blessed.reason, blessed.message)
-    stalled = get_condition(conditions, "Stalled")
-    if stalled is not None and stalled.status == "True":
-        reason = reason_or(stalled.reason, Reason.RUN_FAILED)
-        return Outcome(Progress.STALLED, reason, stalled.message)
-    trained = is_true(conditions, "Trained") or "import" in run.spec
+    if "Failed" in true:
+        return _rejected(found["Failed"])
+    if "Succeeded" in true:
+        return _rejected(found.get("Blessed") or {})
+    if "Stalled" in true:
+        stalled = found["Stalled"]
+        reason = reason_or(stalled.get("reason", ""), Reason.RUN_FAILED)
+        return Outcome(Progress.STALLED, reason, stalled.get("message", ""))
+    trained = "Trained" in true or "import" in run.spec
     return Outcome(Progress.EVALUATING if trained else Progress.TRAINING)
+
+
+def succeeded(run: RunView) -> bool:
+    """Return whether the run came to its end, whatever its gates said."""
+    conditions = run.status.get("conditions") or ()
+    return any(c.get("type") == "Succeeded" and c.get("status") == "True" for c in conditions)
 
 
 def completed(run: RunView) -> datetime | None:
@@ -105,7 +111,8 @@ def revision(run: RunView, requested: datetime, options: Options) -> Revision | 
     )
 
 
-def _rejected(reason: str, message: str) -> Outcome:
+def _rejected(condition: Tree) -> Outcome:
+    reason, message = condition.get("reason", ""), condition.get("message", "")
     known = reason_or(reason, Reason.RUN_FAILED)
     if known in _TOLD:
         return Outcome(Progress.REJECTED, known, message)

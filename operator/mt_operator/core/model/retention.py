@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 
 from mt_contract import names
 from mt_operator.core.children.training_run import ANNOTATION_SOURCE, ANNOTATION_SUPERSEDED
-from mt_operator.core.conditions import is_true, read_conditions
 from mt_operator.core.model.obstacle import builds
-from mt_operator.core.model.outcome import completed, outcome
+from mt_operator.core.model.outcome import completed, outcome, succeeded
 from mt_operator.core.model.state import ModelStatus
 from mt_operator.core.model.turn import Situation
 from mt_operator.core.observed import RunView
@@ -24,18 +23,18 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 def expired_runs(s: Situation, status: ModelStatus) -> tuple[Ref, ...]:
     """Return the runs beyond ``history`` that nothing needs any more."""
     ours = [run for run in s.runs.values() if s.owns(run) and _over(run)]
-    succeeded = [run for run in ours if is_true(read_conditions(run.status), "Succeeded")]
-    failed = [run for run in ours if run not in succeeded]
-    surplus = [*_beyond(succeeded, s.history.succeeded), *_beyond(failed, s.history.failed)]
+    good = [run for run in ours if succeeded(run)]
+    bad = [run for run in ours if not succeeded(run)]
+    surplus = [*_beyond(good, s.history.succeeded), *_beyond(bad, s.history.failed)]
     needed = _needed(s, status)
-    gone = [run for run in surplus if run.meta.name not in needed]
-    kept = (run for run in s.runs.values() if run not in gone)
+    gone = {run.meta.name: run for run in surplus if run.meta.name not in needed}
+    kept = (run for name, run in s.runs.items() if name not in gone)
     # An imported artifact's recipe is known by the run that trained it.
     sources = {run.meta.annotations.get(ANNOTATION_SOURCE) for run in kept}
     return tuple(
-        Ref(names.API_VERSION, names.RUN_KIND, run.meta.name, run.meta.uid)
-        for run in gone
-        if run.meta.name not in sources and not run.meta.deleting
+        Ref(names.API_VERSION, names.RUN_KIND, name, run.meta.uid)
+        for name, run in gone.items()
+        if name not in sources and not run.meta.deleting
     )
 
 

@@ -15,7 +15,7 @@ def let_go(s: Situation, turn: Turn) -> Turn:
 
 def _has_traffic(s: Situation, entry: Retiring) -> bool:
     route = routing.our_route(s)
-    if route is None:
+    if route is None or s.service(entry.build) is None:
         return False
     name = backend_name(s.meta, entry.build)
     if route.weights.get(name, 0) > 0:

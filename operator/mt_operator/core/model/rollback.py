@@ -34,7 +34,7 @@ def reject(s: Situation, turn: Turn, reason: Reason, message: str) -> Turn:
     entry = Rejected(
         run=candidate.run,
         reason=reason.value,
-        message=f"{message} {advice}",
+        message=f"{message.rstrip('. ')}. {advice}",
         time=s.now,
         revision=build.revision if build else None,
     )

@@ -58,7 +58,8 @@ def weights(s: Situation, status: ModelStatus) -> Mapping[str, int]:
     """Return the weight of each backend; they sum to 100, or there are none.
 
     A candidate that is not ready has 0, whatever its status says: that is seen at once, and its
-    status follows. What has lost its traffic stays listed at 0 until it goes.
+    status follows. What has lost its traffic stays listed at 0 until it goes; what is not there is
+    not listed: a gateway does nothing for a route with a Service that it cannot find.
     """
     candidate, production = status.candidate, status.production
     build = candidate.build if candidate else None
@@ -70,13 +71,13 @@ def weights(s: Situation, status: ModelStatus) -> Mapping[str, int]:
         return shares
     listed = our_route(s)
     there = listed.weights if listed else {}
-    if candidate and build:
+    if candidate and build and s.service(build):
         name = backend_name(s.meta, build)
         if given or candidate.stage in LISTED or name in there:
             shares[name] = given
     for entry in status.retiring:
         name = backend_name(s.meta, entry.build)
-        if name in there:
+        if name in there and s.service(entry.build):
             shares.setdefault(name, 0)
     return shares
 

@@ -190,7 +190,8 @@ def decode_status(tree: Tree) -> ModelStatus:
 def encode_status(status: ModelStatus, stored: Tree) -> dict[str, Any]:
     """Return ``status`` as JSON, laid upon ``stored`` (which may hold what later releases add)."""
     triggers = dict(stored.get("triggers") or {})
-    triggers |= {"asked": to_json(status.asked)} if status.asked else {}
+    if status.asked:
+        triggers["asked"] = {k: v for k, v in to_json(status.asked).items() if v}
     ours: dict[str, Any] = {
         "observedGeneration": status.generation,
         "triggers": triggers,
