@@ -48,6 +48,9 @@ class _Finding:
     text: str
 
 
+_NO_BOUND = _Finding(Verdict.FAILED, "has no bound: set min, max, minDelta or maxDelta")
+
+
 def judge(
     gates: Sequence[Gate], result: EvaluationResult, has_baseline: bool
 ) -> tuple[GateVerdict, ...]:
@@ -78,7 +81,7 @@ def objections(verdicts: Sequence[GateVerdict]) -> str:
 
 
 def _judge(gate: Gate, row: Comparison | None, has_baseline: bool) -> GateVerdict:
-    findings = list(_findings(gate, row, has_baseline))
+    findings = list(_findings(gate, row, has_baseline)) or [_NO_BOUND]
     verdict = _worst([finding.verdict for finding in findings])
     texts = [finding.text for finding in findings if finding.verdict is verdict]
     value, interval = _shown(gate, row, has_baseline)

@@ -93,6 +93,12 @@ def test_absolute_bounds_judge_the_value(
         pytest.param(
             {"max_delta": "0.1"}, against("0.3", "0.2", "0.4"), "Failed", id="certainly more"
         ),
+        pytest.param(
+            {"max_delta": "0.1"},
+            against("0.3", "0.1", "0.4"),
+            "Inconclusive",
+            id="low on maxDelta: still not certainly more",
+        ),
         pytest.param({"min_delta": "-0.5"}, comparison(), "Failed", id="not compared"),
         pytest.param(
             {"min_delta": "-0.5"},
@@ -149,6 +155,19 @@ def test_what_was_not_measured_never_passes(row: Comparison, words: str) -> None
     assert verdict.verdict is Verdict.FAILED
     assert verdict.message.startswith("gate legal: BLEU of slice legal ")
     assert words in verdict.message
+
+
+def test_as_many_sentences_as_asked_for_are_enough() -> None:
+    row = comparison("BLEU", slice="legal", examples=200)
+    assert (
+        verdict_of(sliced("legal", min=Decimal(1), min_examples=200), row).verdict is Verdict.PASSED
+    )
+
+
+def test_a_gate_without_a_bound_passes_nothing() -> None:
+    verdict = verdict_of(gate(), comparison())
+    assert verdict.verdict is Verdict.FAILED
+    assert "has no bound" in verdict.message
 
 
 def test_the_status_shows_the_difference_where_only_it_is_bounded() -> None:

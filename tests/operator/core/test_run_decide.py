@@ -185,13 +185,14 @@ def test_a_queued_job_names_its_queue() -> None:
     assert "until queue mt admits it" in said(observed, "Reconciling")
 
 
-def test_a_missing_claim_is_named_before_a_job_is_made() -> None:
-    observed = training(claims={"models": True, "corpora": False})
+@pytest.mark.parametrize("claim", ["models", "corpora"])
+def test_a_missing_claim_is_named_before_a_job_is_made(claim: str) -> None:
+    observed = training(claims={"models": True, "corpora": True, claim: False})
     plan = decide_run(observed)
     assert plan.apply == ()
     assert plan.requeue_after is not None
     assert said(observed, "Reconciling") == (
-        "True WaitingForStorage: PersistentVolumeClaim corpora does not exist in this namespace: "
+        f"True WaitingForStorage: PersistentVolumeClaim {claim} does not exist in this namespace: "
         "create it."
     )
 
@@ -208,6 +209,15 @@ def test_a_name_that_is_taken_stalls_and_touches_nothing(owner: str | None) -> N
     assert (plan.apply, plan.delete) == ((), ())
     assert said(observed, "Stalled").startswith("True NameTaken: Job pt-en-7h2xk-train-")
     assert condition(observed, "Reconciling") is None
+
+
+def test_a_name_that_is_free_again_is_used() -> None:
+    view = job_view(Stage.TRAIN, ACTIVE)
+    taken = training(replace(view, meta=replace(view.meta, owner=None)))
+    stalled = replace(taken, status=decide_run(taken).status or {})
+    for free in (replace(stalled, jobs={}), replace(stalled, jobs=jobs(view))):
+        assert condition(free, "Stalled") is None
+        assert condition(free, "Reconciling") is not None
 
 
 def test_a_deleted_job_is_made_again_under_its_name() -> None:
@@ -383,6 +393,11 @@ def test_a_trainer_that_names_no_digest_published_nothing() -> None:
 LOST = job_view(Stage.TRAIN, JobState.COMPLETE, finished=NOW - timedelta(minutes=1))
 
 
+def test_a_result_is_called_lost_only_after_a_moment() -> None:
+    at_once = training(replace(LOST, finished=NOW - timedelta(seconds=5)))
+    assert said(at_once, "Reconciling").startswith("True Collecting")
+
+
 def collecting(*views: JobView) -> ObservedRun:
     before = training(LOST)
     plan = decide_run(before)
@@ -487,6 +502,18 @@ def test_an_open_question_blesses_nothing() -> None:
 def test_a_blessing_without_a_baseline_says_so() -> None:
     observed = judged(spec=BY_DELTA, model=model_view())
     assert "There was no baseline" in said(observed, "Blessed")
+    row = comparison(delta="1", low="0", high="2")
+    compared = judged(row, spec=BY_DELTA, model=model_view(status={"production": PRODUCTION}))
+    assert said(compared, "Blessed") == "True Blessed: All gates passed (1)."
+
+
+def test_what_stalled_a_run_is_forgotten_when_it_ends_well() -> None:
+    observed = judged()
+    stalled = {"type": "Stalled", "status": "True", "reason": "NameTaken", "message": "x"}
+    stalled |= {"observedGeneration": 1, "lastTransitionTime": "2026-11-21T11:00:00Z"}
+    status = dict(observed.status)
+    status["conditions"] = [*status["conditions"], stalled]
+    assert condition(replace(observed, status=status), "Stalled") is None
 
 
 SUSPENDED = spec_with(suspend=True)
@@ -503,6 +530,14 @@ def test_suspending_a_run_stops_its_job_and_keeps_its_place() -> None:
     assert decide_run(gone).apply == ()
     (child,) = decide_run(replace(gone, spec=SPEC)).apply
     assert child.key == named(Stage.TRAIN)
+
+
+def test_a_suspended_run_waits_for_nothing() -> None:
+    view = job_view(Stage.TRAIN, ACTIVE)
+    going = replace(view, meta=replace(view.meta, deleting=True))
+    observed = replace(training(going), spec=SUSPENDED)
+    assert decide_run(observed).delete == ()
+    assert said(observed, "Reconciling").startswith("True Suspended")
 
 
 def test_a_suspended_model_starts_no_job_and_stops_none() -> None:
@@ -572,6 +607,19 @@ def test_what_is_no_progress_is_left_out(told: Any) -> None:
     assert at_work(told) == {"stage": "Training"}
 
 
+def test_the_last_step_is_progress_too() -> None:
+    assert at_work({"progressPercentage": 100})["progressPercentage"] == 100
+
+
+def test_what_was_left_to_do_is_dropped_when_it_is_done() -> None:
+    before = training(job_view(Stage.TRAIN, JobState.COMPLETE, message=train_result()))
+    status = dict(before.status) | {"progress": TOLD | {"stage": "Training"}}
+    after = decide_run(replace(before, status=status)).status
+    assert after is not None
+    assert "estimatedRemainingSeconds" not in after["progress"]
+    assert after["progress"]["progressPercentage"] == 100
+
+
 def test_metrics_are_named_once_and_bounded() -> None:
     many = [{"name": f"m{number // 2}", "value": str(number)} for number in range(100)]
     metrics = at_work({"metrics": many})["metrics"]
@@ -607,7 +655,9 @@ def test_a_job_of_somebody_else_is_not_stopped_with_ours() -> None:
     over = replace(judged(), status=decide_run(judged()).status or {})
     other = job_view(Stage.PROBE, ACTIVE)
     other = replace(other, meta=replace(other.meta, owner="another-uid"))
-    assert decide_run(replace(over, jobs=jobs(other))).delete == ()
+    gone = job_view(Stage.TRAIN, ACTIVE)
+    gone = replace(gone, meta=replace(gone.meta, deleting=True))
+    assert decide_run(replace(over, jobs=jobs(other, gone))).delete == ()
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def _events(stored: Tree, status: Tree) -> tuple[Event, ...]:
         type = "Stalled"
     old = get_condition(read_conditions(stored), type)
     new = get_condition(read_conditions(status), type)
-    if new is None or (before is after and old is not None and old.reason == new.reason):
+    if new is None or (old is not None and old.reason == new.reason):
         return ()
     good = type == "Reconciling" or (type == "Blessed" and new.status == "True")
     return (Event("Normal" if good else "Warning", new.reason, new.message),)

@@ -77,7 +77,7 @@ def _begin(observed: ObservedRun) -> Step:
     written, resolved = _resolved(observed)
     importing = _imported(observed)
     spec = _decode(resolved)
-    _check(observed, spec, resolved, importing is not None)
+    _check(observed, spec, resolved)
     fields = {
         "cause": _cause(observed),
         "recipe": _recipe(resolved, importing is not None),
@@ -158,7 +158,7 @@ def _as_written(path: str) -> str:
     return path
 
 
-def _check(observed: ObservedRun, spec: RunSpec, resolved: Tree, importing: bool) -> None:
+def _check(observed: ObservedRun, spec: RunSpec, resolved: Tree) -> None:
     """Raise a RefusedError for a value that has the right shape and still cannot be used."""
     for problem in _bad_locations(resolved):
         raise RefusedError(Reason.SPEC_INVALID, problem)
@@ -168,8 +168,7 @@ def _check(observed: ObservedRun, spec: RunSpec, resolved: Tree, importing: bool
             text = f"spec.evaluation.gates: gate {gate.name} names slice {gate.slice}"
             text += ", which no entry of spec.data.test has."
             raise RefusedError(Reason.SPEC_INVALID, text)
-    images = {} if importing else {"training": spec.training.image}
-    for where, image in (images | {"serving": spec.engine.image}).items():
+    for where, image in (("training", spec.training.image), ("serving", spec.engine.image)):
         if not observed.settings.allows(image):
             text = f"spec.{where}.image: {image} is not among the images that the platform allows."
             raise RefusedError(Reason.IMAGE_NOT_ALLOWED, text)
