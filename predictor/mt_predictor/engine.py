@@ -40,11 +40,11 @@ class Engine:
     """A loaded model. Its methods may be called from several threads at a time."""
 
     def __init__(
-        self, manifest: Manifest, processor: Any, translator: Any, workers: int, precision: str
+        self, folder: Path, manifest: Manifest, processor: Any, translator: Any, workers: int
     ) -> None:
+        self.folder = folder
         self.manifest = manifest
         self.workers = workers
-        self.precision = precision  # that is in effect, in CTranslate2's words
         self._processor = processor
         self._translator = translator
 
@@ -138,4 +138,4 @@ def load(folder: Path, digest: str | None, settings: EngineSettings, threads: Th
             f"{folder} is whole, but no model that this release loads ({error}): train it again"
         ) from error
     _log.info("loaded %s of run %s as %s, %s", folder, manifest.run, compute_type, threads)
-    return Engine(manifest, processor, translator, threads.inter, translator.compute_type)
+    return Engine(folder, manifest, processor, translator, threads.inter)

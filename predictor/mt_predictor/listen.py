@@ -10,7 +10,9 @@ from datetime import timedelta
 
 from prometheus_client import REGISTRY, disable_created_metrics, start_http_server
 
+from mt_contract import artifact
 from mt_predictor.batching import Batcher, Limits
+from mt_predictor.features import read_bounds
 from mt_predictor.kserve_model import TranslationModel
 from mt_predictor.metrics import Metrics
 from mt_predictor.server import Ports, Server
@@ -44,9 +46,10 @@ def listen(
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # the SDK's use of it
     # They double the page, and the process's start is on it already.
     disable_created_metrics()  # type: ignore[no-untyped-call]
-    metrics = Metrics(REGISTRY, env.get("MT_REVISION") or "none")
-    metrics.model(**_labels(env, translator, wanted))
     engine = translator.engine
+    bounds = read_bounds(engine.folder / artifact.PROFILE)
+    metrics = Metrics(REGISTRY, env.get("MT_REVISION") or "none", bounds)
+    metrics.model(**_labels(env, translator, wanted))
     limits = Limits(
         workers=engine.workers,
         max_tokens=max(serving.max_batch_tokens, engine.manifest.max_tokens),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from mt_predictor.features import BOUNDS, bucket, features, labels
+from mt_predictor.features import Bounds, bucket, features, labels
 from mt_predictor.translator import Translation
 
 _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5)
@@ -18,8 +18,9 @@ _CODES = ("200", "400", "404", "413", "499", "500", "503")
 class Metrics:
     """All metrics of one predictor process."""
 
-    def __init__(self, registry: CollectorRegistry, revision: str) -> None:
+    def __init__(self, registry: CollectorRegistry, revision: str, bounds: Bounds) -> None:
         self.revision = revision
+        self._bounds = bounds
         self._requests = Counter(
             "translation_requests_total",
             "Requests by HTTP status; 499: the client gave up; 503: shed on purpose.",
@@ -95,7 +96,7 @@ class Metrics:
         self._copy.inc(translation.text.split() == source.split())
         self._truncated.inc(translation.truncated)
         for feature, value in features(translation).items():
-            self._buckets.labels(feature, bucket(feature, value)).inc()
+            self._buckets.labels(feature, bucket(self._bounds[feature], value)).inc()
 
     def model(self, **labels_of_model: str) -> None:
         """Say which model serves."""
@@ -108,6 +109,6 @@ class Metrics:
         for direction in ("source", "target"):
             self._tokens.labels(direction)
         self._seconds.labels(self.revision)
-        for feature in BOUNDS:
-            for label in labels(feature):
+        for feature, bounds in self._bounds.items():
+            for label in labels(bounds):
                 self._buckets.labels(feature, label)

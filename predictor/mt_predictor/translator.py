@@ -52,12 +52,14 @@ class Translation:
     text: str
     score: float  # mean log-probability of a token; 0 for an empty text
     tokens: int  # of the translation, end marks counted
-    source_tokens: int
-    byte_fraction: float  # of the source's pieces: bytes that no piece of the vocabulary covers
+    source_tokens: int  # end marks counted
+    source_pieces: int  # without end marks, as the next one
+    target_pieces: int
+    fallback_share: float  # of the source's pieces: bytes of what the vocabulary cannot express
     truncated: bool  # the model did not come to an end within its limit
 
 
-NOTHING = Translation("", 0.0, 0, 0, 0.0, False)
+NOTHING = Translation("", 0.0, 0, 0, 0, 0, 0.0, False)
 
 
 class Translator:
@@ -106,7 +108,9 @@ class Translator:
             score=sum(hypothesis.log_probability for hypothesis in hypotheses) / tokens,
             tokens=tokens,
             source_tokens=prepared.source_tokens,
-            byte_fraction=sum(map(byte_pieces, prepared.sources)) / pieces,
+            source_pieces=pieces,
+            target_pieces=sum(len(hypothesis.pieces) for hypothesis in hypotheses),
+            fallback_share=sum(map(byte_pieces, prepared.sources)) / pieces,
             truncated=not all(hypothesis.finished for hypothesis in hypotheses),
         )
 
