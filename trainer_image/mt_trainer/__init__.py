@@ -1,0 +1,1 @@
+"""The trainer: parallel text in, a verified translation artifact out."""

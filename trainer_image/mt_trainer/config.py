@@ -1,0 +1,221 @@
+"""What to train and where: out of a Job's environment, or out of a recipe file on a laptop. Both become one ``Job``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from mt_contract import names, recipe
+from mt_contract.codec import DecodeError, from_json, parse_duration
+from mt_contract.defaults import Images
+from mt_contract.resource import Recipe, Source
+
+from mt_trainer import reading
+from mt_trainer.data import File, Files
+from mt_trainer.errors import ConfigurationInvalid
+
+_CHECKPOINT_SECONDS = "120"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training.
+
+    Attributes:
+        recipe: what decides the outcome.
+        written: the same as the JSON that it came in; ``digest`` is taken of it.
+        digest: of the recipe.
+        run: name of the TrainingRun.
+        out: the run's folder.
+        uri: the run's folder as the cluster names it.
+        files: where the text is read.
+        parent: name of the run before, or None.
+        checkpoint_seconds: time between two checkpoints.
+        progress_port: where progress is served; None: nowhere.
+    """
+
+    recipe: Recipe
+    written: Mapping[str, Any]
+    digest: str
+    run: str
+    out: Path
+    uri: str
+    files: Files
+    parent: str | None
+    checkpoint_seconds: float
+    progress_port: int | None
+
+
+def from_environment(environment: Mapping[str, str]) -> Job:
+    """Return the job that a pod's environment describes.
+
+    Raises:
+        ConfigurationInvalid: a variable is missing or cannot be understood, or asks for what this release cannot do.
+    """
+    written = _json(environment, "MT_RECIPE")
+    written = {key: value for key, value in written.items() if key != "digest"}
+    test = _sources(_json(environment, "MT_TEST", "[]"), "MT_TEST")
+    parent = _json(environment, "MT_PARENT", "{}").get("run")
+    uri = _variable(environment, "MT_OUTPUT")
+    return _job(
+        written=written,
+        test=test,
+        run=_variable(environment, "MT_RUN"),
+        out=_path(uri, Path()),
+        uri=uri,
+        base=Path(),
+        parent=parent,
+        environment=environment,
+        progress_port=names.METRICS_PORT,
+    )
+
+
+def from_file(path: Path, out: Path, environment: Mapping[str, str]) -> Job:
+    """Return the job of a recipe file; relative locations in it are relative to it.
+
+    Raises:
+        ConfigurationInvalid: the file cannot be read or understood, or asks for what this release cannot do.
+    """
+    try:
+        spec = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationInvalid(f"{path} cannot be read as a recipe: {error}") from error
+    spec = spec.get("spec", spec) if isinstance(spec, dict) else spec
+    if not isinstance(spec, dict) or not isinstance(spec.get("data"), dict):
+        raise ConfigurationInvalid(
+            f"{path} is no recipe: it needs sourceLanguage, targetLanguage and data.train (see `mt-trainer train --help`)"
+        )
+    if spec.get("training", {}).get("nodes", 1) != 1:
+        raise ConfigurationInvalid("training.nodes: this release trains on one node; leave it out")
+    try:
+        written = recipe.resolved(spec, Images(trainer="local", predictor="local"))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationInvalid(f"{path}: not a recipe: {error!r} is not known") from error
+    return _job(
+        written=written,
+        test=_sources(spec["data"].get("test", []), f"{path}: data.test"),
+        run=path.stem,
+        out=out,
+        uri=str(out),
+        base=path.parent,
+        parent=None,
+        environment=environment,
+        progress_port=None,
+    )
+
+
+def _job(
+    *,
+    written: Mapping[str, Any],
+    test: tuple[Source, ...],
+    run: str,
+    out: Path,
+    uri: str,
+    base: Path,
+    parent: str | None,
+    environment: Mapping[str, str],
+    progress_port: int | None,
+) -> Job:
+    try:
+        decoded = from_json(Recipe, written)
+    except DecodeError as error:
+        raise ConfigurationInvalid(f"the recipe cannot be used: {error}") from error
+    _check(decoded)
+    data = decoded.data
+    return Job(
+        recipe=decoded,
+        written=written,
+        digest=recipe.recipe_digest(written),
+        run=run,
+        out=out,
+        uri=uri.rstrip("/"),
+        files=Files(*(_files(sources, base) for sources in (data.train, data.validation, test))),
+        parent=parent,
+        checkpoint_seconds=_seconds(environment),
+        progress_port=progress_port,
+    )
+
+
+def _check(wanted: Recipe) -> None:
+    """Refuse what this release does not do, and sizes that make no network.
+
+    Raises:
+        ConfigurationInvalid: with the field's path, its value, and what may stand there.
+    """
+    training, architecture = wanted.training, wanted.training.architecture
+    optimizer, budget = training.optimizer, training.budget
+    stopping = budget.early_stopping
+    rules = (
+        (wanted.data.format in ("Auto", "TSV"), "data.format", wanted.data.format, "this release reads TSV, plain or .gz"),
+        (bool(wanted.data.train), "data.train", "empty", "name at least one file"),
+        (wanted.data.checks.max_divergence is None, "data.checks.maxDivergence", "set", "this release does not check it"),
+        (training.warm_start_from == "None", "training.warmStartFrom", training.warm_start_from, "this release knows None"),
+        (training.precision in ("Auto", "Float32", "BFloat16"), "training.precision", training.precision, "Auto, Float32, BFloat16"),
+        (training.vocabulary.algorithm in ("Unigram", "BPE"), "training.vocabulary.algorithm", training.vocabulary.algorithm, "Unigram, BPE"),
+        (training.vocabulary.shared, "training.vocabulary.shared", False, "this release makes one vocabulary for both languages"),
+        (architecture.layers >= 1, "training.architecture.layers", architecture.layers, "at least 1"),
+        (architecture.heads >= 1, "training.architecture.heads", architecture.heads, "at least 1"),
+        (architecture.max_tokens >= 8, "training.architecture.maxTokens", architecture.max_tokens, "at least 8"),
+        (0 <= architecture.dropout < 1, "training.architecture.dropout", architecture.dropout, "from 0 to below 1"),
+        (0 <= optimizer.label_smoothing < 1, "training.optimizer.labelSmoothing", optimizer.label_smoothing, "from 0 to below 1"),
+        (optimizer.learning_rate > 0, "training.optimizer.learningRate", optimizer.learning_rate, "above 0"),
+        (optimizer.batch_tokens >= 1, "training.optimizer.batchTokens", optimizer.batch_tokens, "at least 1"),
+        (min(budget.max_epochs, budget.max_steps) >= 1, "training.budget", "0 epochs or steps", "at least 1 of each"),
+        (stopping is None or stopping.metric in ("loss", "validationLoss"), "training.budget.earlyStopping.metric", stopping and stopping.metric, "this release knows loss"),
+    )
+    for holds, field, value, allowed in rules:
+        if not holds:
+            raise ConfigurationInvalid(f"{field} is {value}: {allowed}")
+    if architecture.model_dimension < 2 or architecture.model_dimension % (2 * architecture.heads):
+        raise ConfigurationInvalid(
+            f"training.architecture.modelDimension is {architecture.model_dimension}: it must be a multiple of twice the "
+            f"heads ({architecture.heads})"
+        )
+
+
+def _files(sources: tuple[Source, ...], base: Path) -> tuple[File, ...]:
+    for source in sources:
+        reading.check_name(source.uri)
+    return tuple(File(source.uri, _path(source.uri, base)) for source in sources)
+
+
+def _path(uri: str, base: Path) -> Path:
+    try:
+        return base / names.local_path(uri)
+    except ValueError as error:
+        raise ConfigurationInvalid(str(error)) from error
+
+
+def _sources(value: Any, name: str) -> tuple[Source, ...]:
+    try:
+        return tuple(from_json(Source, item) for item in value)
+    except (DecodeError, TypeError) as error:
+        raise ConfigurationInvalid(f"{name} is not a list of {{uri: …}}: {error}") from error
+
+
+def _seconds(environment: Mapping[str, str]) -> float:
+    text = environment.get("MT_CHECKPOINT_SECONDS", _CHECKPOINT_SECONDS)
+    try:
+        return float(text) if text.replace(".", "", 1).isdigit() else parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise ConfigurationInvalid(f"MT_CHECKPOINT_SECONDS: {error}") from error
+
+
+def _variable(environment: Mapping[str, str], name: str) -> str:
+    if not environment.get(name):
+        raise ConfigurationInvalid(
+            f"the environment variable {name} is not set: in a Job the operator sets it; on a laptop give a recipe file and --out"
+        )
+    return environment[name]
+
+
+def _json(environment: Mapping[str, str], name: str, default: str | None = None) -> Any:
+    text = environment.get(name) or default
+    try:
+        return json.loads(_variable(environment, name) if text is None else text)
+    except ValueError as error:
+        raise ConfigurationInvalid(f"the environment variable {name} is not JSON: {error}") from error

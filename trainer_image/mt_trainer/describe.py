@@ -1,0 +1,112 @@
+"""What is told about a training's data and result: ``dataset.json``, the anomalies in a run's status, ``MODEL_CARD.md``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mt_trainer.checkpoint import Position
+from mt_trainer.clean import FileCount, Reject
+from mt_trainer.config import Job
+from mt_trainer.data import Corpus
+from mt_trainer.encoded import Encoded
+
+_ANOMALIES, _ANOMALY = 6, 200  # how many, and of how many characters, fit into a run's status
+_PERCENTILES = (50, 95, 99)
+
+
+def dataset(corpus: Corpus, train: Encoded, validation: Encoded, vocabulary: int, wanted: int) -> dict[str, Any]:
+    """Return the document of ``dataset.json``.
+
+    Args:
+        corpus: what was read and divided.
+        train: what is learned from.
+        validation: what is measured by.
+        vocabulary: pieces that there are.
+        wanted: pieces that the recipe asks for.
+    """
+    return {
+        "schemaVersion": 1,
+        "digest": corpus.digest,
+        "pairs": train.pairs,
+        "rejectedPairs": rejected(corpus, train),
+        "overLongPairs": train.over_long,
+        "validationPairs": validation.pairs,
+        "validationHeldOut": not corpus.validation_counts,
+        "testSources": len(corpus.test.fingerprints),
+        "vocabularySize": vocabulary,
+        "lengths": {"source": _lengths(train, 0), "target": _lengths(train, 1)},
+        "files": [_file(count) for count in corpus.counts],
+        "validationFiles": [_file(count) for count in corpus.validation_counts],
+        "anomalies": anomalies(corpus, train, vocabulary, wanted),
+    }
+
+
+def rejected(corpus: Corpus, train: Encoded) -> int:
+    """Return how many rows of the training files are not learned from, though not held out either."""
+    return sum(count.rejected.total() for count in corpus.counts) + train.over_long
+
+
+def anomalies(corpus: Corpus, train: Encoded, vocabulary: int, wanted: int) -> list[str]:
+    """Return what a person should know of the data, in a few short sentences."""
+    found = []
+    for why in (Reject.BROKEN, Reject.TEST_OVERLAP, Reject.RATIO, Reject.OVER_LONG):
+        number = sum(count.rejected[why] for count in corpus.counts)
+        if number:
+            first = next(count.first[why] for count in corpus.counts if why in count.first)
+            found.append(f"{number} rows rejected as {why} (first: {first})")
+    if train.over_long:
+        found.append(f"{train.over_long} pairs left out: a side has more tokens than training.architecture.maxTokens")
+    if vocabulary < wanted:
+        found.append(f"vocabulary lowered from {wanted} to {vocabulary} pieces: the training text holds no more")
+    return [text[:_ANOMALY] for text in found[:_ANOMALIES]]
+
+
+def card(job: Job, document: dict[str, Any], position: Position, versions: dict[str, str]) -> str:
+    """Return the text of MODEL_CARD.md."""
+    training = job.recipe.training
+    size = training.architecture
+    pair = f"{job.recipe.source_language} to {job.recipe.target_language}"
+    files = "\n".join(f"- `{file['uri']}`: {file['rows']:,} rows" for file in document["files"])
+    notes = "\n".join(f"- {text}" for text in document["anomalies"]) or "- none"
+    best = "" if position.best is None else f"{position.best:.4f}"
+    return f"""# Translation from {pair}
+
+Made by run `{job.run}`. Recipe `{job.digest}`, data `{document["digest"]}`.
+
+## Model
+Transformer, {size.layers}+{size.layers} layers, dimension {size.model_dimension}, feed-forward {size.feed_forward_dimension}, \
+{size.heads} heads; {document["vocabularySize"]:,} SentencePiece pieces ({training.vocabulary.algorithm}). \
+Sentences of up to {size.max_tokens - 1} pieces.
+
+## Data
+{document["pairs"]:,} pairs after cleaning ({document["rejectedPairs"]:,} rows rejected), {document["validationPairs"]:,} for \
+validation{" (held out from training)" if document["validationHeldOut"] else ""}.
+
+{files}
+
+What was noticed:
+{notes}
+
+## Training
+{position.step:,} steps in {position.epoch} epochs, {position.seconds / 60:.1f} minutes. Validation loss {best} nats per token \
+(epoch {position.best_epoch}), with the running mean of the weights, which is what is published.
+
+## Limits
+It learned from this text alone: names, numbers and subjects that the text lacks are translated badly, and what is wrong or
+unfair in the text is learned as well. Scores against held-out text stand in `evaluation/`.
+
+## Made with
+{", ".join(f"{name} {version}" for name, version in versions.items())}
+"""
+
+
+def _lengths(encoded: Encoded, side: int) -> dict[str, float]:
+    lengths = encoded.lengths[:, side] - 1
+    middle = {f"p{p}": float(np.percentile(lengths, p)) for p in _PERCENTILES}
+    return {"mean": round(float(lengths.mean()), 2), **middle, "max": int(lengths.max())}
+
+
+def _file(count: FileCount) -> dict[str, Any]:
+    return {"uri": count.uri, "rows": count.rows, "rejected": dict(count.rejected), "first": dict(count.first)}

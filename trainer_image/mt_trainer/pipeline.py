@@ -1,0 +1,156 @@
+"""A training from beginning to end: data, vocabulary, network, artifact, result. Each part can be cut off and is found again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sentencepiece
+from mt_contract import artifact, names, report
+from mt_contract.report import TrainResult
+
+from mt_trainer import data, describe, device, encoded, storage, tokenizer
+from mt_trainer.checkpoint import Position, Store
+from mt_trainer.config import Job
+from mt_trainer.data import Corpus
+from mt_trainer.encoded import Encoded
+from mt_trainer.errors import DataInvalid
+from mt_trainer.progress import Board
+from mt_trainer.signals import Stopper
+
+_PARITY_SENTENCES = 200
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Text:
+    """The corpus as the network takes it."""
+
+    corpus: Corpus
+    vocabulary: bytes
+    processor: sentencepiece.SentencePieceProcessor
+    train: Encoded
+    validation: Encoded
+    document: dict[str, Any]  # dataset.json
+
+
+def run(job: Job, stopper: Stopper) -> TrainResult:
+    """Do the whole training, or find that it was done, and return its result.
+
+    Raises:
+        TrainerError: with the reason for the user.
+        Stopped: the process was asked to end; the next attempt goes on from here.
+        OSError: the run's folder cannot be written.
+    """
+    done = finished(job)
+    if done:
+        _log.info("run %s is finished already: %s", job.run, done.artifact["digest"])
+        return done
+    storage.check_writable(job.out)
+    board = Board(job.progress_port)
+    try:
+        with tempfile.TemporaryDirectory(prefix="mt-trainer-") as folder:
+            text = prepare(job, Path(folder))
+            result = _train_and_publish(job, text, board, stopper)
+    finally:
+        board.close()
+    report.write(result, job.out / names.TRAIN_RESULT)
+    return result
+
+
+def finished(job: Job) -> TrainResult | None:
+    """Return the result of this very run and recipe, if it stands in the folder with its artifact."""
+    try:
+        found = report.decode((job.out / names.TRAIN_RESULT).read_text(encoding="utf-8"))
+        if not isinstance(found, TrainResult):
+            return None
+        manifest = artifact.verify(job.out / names.MODEL_FOLDER, found.artifact["digest"])
+    except (OSError, report.ReportError, artifact.ArtifactError, KeyError):
+        return None
+    return found if (manifest.run, manifest.recipe_digest) == (job.run, job.digest) else None
+
+
+def prepare(job: Job, folder: Path) -> Text:
+    """Read, check and tokenise the text into ``folder``, and describe it in ``dataset.json``.
+
+    Raises:
+        DataInvalid: a file is broken, or a check is violated.
+        ConfigurationInvalid: the vocabulary cannot be made as the recipe asks.
+    """
+    training = job.recipe.training
+    max_tokens = training.architecture.max_tokens
+    corpus = data.prepare(job.files, job.recipe.data.checks, max_tokens, training.seed, folder)
+    vocabulary = _vocabulary(job, corpus)
+    processor = tokenizer.load(vocabulary)
+    train = encoded.encode(corpus.train, processor, max_tokens, folder / "train.tokens")
+    validation = encoded.encode(corpus.validation, processor, max_tokens, folder / "validation.tokens")
+    for name, part in (("training", train), ("validation", validation)):
+        if not part.pairs:
+            raise DataInvalid(
+                f"every {name} pair has a side of more than {max_tokens - 1} tokens: raise training.architecture.maxTokens, "
+                "or split the text into sentences"
+            )
+    document = describe.dataset(corpus, train, validation, processor.vocab_size(), training.vocabulary.size)
+    storage.retried(lambda: storage.write_aside(job.out / "dataset.json", json.dumps(document, indent=1).encode()))
+    _log.info("%d pairs, %d rejected; %d for validation", train.pairs, document["rejectedPairs"], validation.pairs)
+    return Text(corpus, vocabulary, processor, train, validation, document)
+
+
+def _vocabulary(job: Job, corpus: Corpus) -> bytes:
+    """Return the vocabulary of this text and recipe: the one that an earlier attempt made, or a new one."""
+    path = job.out / "checkpoints" / f"vocabulary-{names.short(job.digest, corpus.digest)}.model"
+    if path.exists():
+        return path.read_bytes()
+    made = tokenizer.train(corpus.train, job.recipe.training.vocabulary, job.recipe.training.seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    storage.retried(lambda: storage.write_aside(path, made))
+    return made
+
+
+def _train_and_publish(job: Job, text: Text, board: Board, stopper: Stopper) -> TrainResult:
+    used = device.prepare(job.recipe.training.precision)
+    # Imported only now: this loads TensorFlow, which bad data and a bad recipe need not wait for.
+    from mt_trainer import publish
+    from mt_trainer.learner import Learner
+    from mt_trainer.tracker import Tracker
+    from mt_trainer.train import Plan, fit
+
+    training = job.recipe.training
+    store = Store(job.out / "checkpoints", names.short(job.digest, text.corpus.digest, length=16))
+    with stopper.patient(), Tracker(board, job.out / "metrics.jsonl", training.budget) as tracker:
+        plan = Plan(training, text.train, text.validation, job.checkpoint_seconds, stopper.event, tracker)
+        tracker.expect(len(plan.batches(0)))
+        position = fit(Learner(training, text.processor.vocab_size()), plan, store)
+    weights = store.best()
+    assert weights is not None, "an epoch that ended left its weights"
+    device.full_precision()
+    folder = publish.build(
+        job, weights["mean"], text.vocabulary, text.train, _sentences(text), text.corpus.digest
+    )
+    place = publish.publish(folder, job.out)
+    card = describe.card(job, text.document, position, publish.versions())
+    storage.write_aside(job.out / "MODEL_CARD.md", card.encode())
+    return _result(job, text, position, place, used.gpus)
+
+
+def _sentences(text: Text) -> Sequence[str]:
+    """Return what the exports are compared on: test sentences, or validation sentences where there are none."""
+    if text.corpus.test.sentences:
+        return text.corpus.test.sentences[:_PARITY_SENTENCES]
+    with text.corpus.validation.open(encoding="utf-8", newline="\n") as lines:
+        return [line.split("\t")[0] for line, _ in zip(lines, range(_PARITY_SENTENCES), strict=False)]
+
+
+def _result(job: Job, text: Text, position: Position, place: Path, gpus: int) -> TrainResult:
+    manifest, digest = artifact.read_manifest(place)
+    return TrainResult(
+        artifact={"uri": f"{job.uri}/{names.MODEL_FOLDER}", "digest": digest, "sizeBytes": manifest.size_bytes},
+        dataset={key: text.document[key] for key in ("digest", "pairs", "rejectedPairs", "anomalies")},
+        metrics={"loss": f"{position.best_training:.4f}", "validationLoss": f"{position.best:.4f}"},
+        usage={"cpuSeconds": round(position.cpu_seconds), "gpuSeconds": round(position.seconds * gpus)},
+    )

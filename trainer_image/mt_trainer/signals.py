@@ -1,0 +1,39 @@
+"""SIGTERM and SIGINT: while the network trains, a wish to stop that is met after the step; at any other time, the end at once."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stopper:
+    """Turns signals into a wish to stop, or into the end of the process."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.code = 0  # to exit with, once the wish is met
+        self._patient = False
+
+    def install(self) -> None:
+        """Take over the signals. The first process of a container is not ended by SIGTERM unless it asks for it."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    @contextmanager
+    def patient(self) -> Iterator[None]:
+        """Within this context a first signal only sets ``event``."""
+        self._patient = True
+        try:
+            yield
+        finally:
+            self._patient = False
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.code = 128 + number
+        if self.event.is_set() or not self._patient:
+            sys.exit(self.code)
+        self.event.set()

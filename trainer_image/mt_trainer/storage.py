@@ -1,0 +1,81 @@
+"""Writing to the run's folder: retried for a moment, then given up with a message that says what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from mt_trainer.errors import StorageUnavailable
+
+T = TypeVar("T")
+_PAUSES = (0.5, 1.0, 2.0)  # seconds before the further attempts
+_LASTING = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+_ADVICE = {
+    errno.ENOSPC: "the volume is full: make it larger, or remove finished runs",
+    errno.EDQUOT: "the quota is used up: raise it, or remove finished runs",
+    errno.EROFS: "the volume is read-only: mount it for writing",
+    errno.EACCES: "user 65532 may not write there: set the volume's owner, or fsGroup",
+    errno.EPERM: "user 65532 may not write there: set the volume's owner, or fsGroup",
+}
+
+
+def retried(action: Callable[[], T], pauses: tuple[float, ...] = _PAUSES) -> T:
+    """Return what ``action`` returns, tried again after short pauses while the storage fails.
+
+    Raises:
+        StorageUnavailable: it failed each time, or in a way that does not pass.
+    """
+    for pause in (*pauses, None):
+        try:
+            return action()
+        except OSError as error:
+            if pause is None or error.errno in _LASTING:
+                raise unavailable(error) from error
+            time.sleep(pause)
+    raise AssertionError("unreachable")
+
+
+def check_writable(folder: Path) -> None:
+    """Make ``folder`` and a file in it, so that a training does not find out at its end that it cannot be kept.
+
+    Raises:
+        StorageUnavailable: it cannot be written.
+    """
+
+    def attempt() -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_aside(folder / ".writable", b"")
+        (folder / ".writable").unlink()
+
+    retried(attempt)
+
+
+def unavailable(error: OSError) -> StorageUnavailable:
+    """Return the failure that ``error`` means for the user."""
+    where = error.filename or "the run's folder"
+    advice = _ADVICE.get(error.errno or 0, "the storage failed; the run goes on from its last checkpoint when it is back")
+    return StorageUnavailable(f"{where} cannot be written ({error.strerror or error}): {advice}")
+
+
+def write_aside(path: Path, data: bytes) -> None:
+    """Write a file so that it is seen whole or not at all, also after a crash of the machine."""
+    aside = path.with_name(f".{path.name}.aside")
+    with aside.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    aside.replace(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Make a file's content, or the renames in a folder, last through a crash of the machine."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,54 @@
+"""One normal form of text: NFC, single spaces, no control characters.
+
+``normalize`` is applied to the corpus; ``sentencepiece_rules`` gives the same form to SentencePiece as character rules, so that
+the tokenizer inside every engine normalises what it is asked to translate just as training did.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+
+_JOINERS = "\u200c\u200d"  # part of the spelling in Persian, Indic scripts and emoji
+_META_SPACE = "\u2581"  # SentencePiece's own mark for a space
+_PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
+_PLANES = 0x40000  # above stand private use and unassigned code points only, and a few tags
+
+
+def _kind(character: str) -> str | None:
+    """Return what becomes of a character: a space, nothing (""), or None for itself."""
+    if character.isspace() or character == _META_SPACE:
+        return " "
+    category = unicodedata.category(character)
+    return "" if category in ("Cc", "Cf") and character not in _JOINERS else None
+
+
+@cache
+def _table() -> dict[int, str]:
+    replaced = ((code, _kind(chr(code))) for code in range(_PLANES))
+    return {code: to for code, to in replaced if to is not None}
+
+
+def normalize(text: str) -> str:
+    """Return ``text`` in NFC, every run of white space one space, none at the ends, without control characters."""
+    if _PLAIN.fullmatch(text):
+        return text
+    return " ".join(unicodedata.normalize("NFC", text.translate(_table())).split())
+
+
+def sentencepiece_rules() -> Iterator[tuple[str, str]]:
+    """Yield (from, to) of every character sequence that normalisation changes (but NUL, which no key can hold)."""
+    yield from ((chr(code), to) for code, to in _table().items() if code and chr(code) != " ")
+    for code in range(0x80, _PLANES):
+        character = chr(code)
+        decomposed = unicodedata.normalize("NFD", character)
+        if decomposed == character:
+            continue
+        composed = unicodedata.normalize("NFC", character)
+        if composed != character:
+            yield character, composed
+        else:
+            half = unicodedata.normalize("NFC", decomposed[:-1]) + decomposed[-1]
+            yield from ((form, character) for form in {decomposed, half})
