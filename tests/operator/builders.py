@@ -29,6 +29,7 @@ SPEC: Mapping[str, Any] = {
         "train": [{"uri": "pvc://corpora/train.tsv"}],
         "test": [{"uri": "pvc://corpora/test.tsv"}],
     },
+    "training": {},
     "evaluation": {"gates": [{"name": "quality", "metric": "chrF", "min": "40"}]},
 }
 MODEL_REFERENCE: Mapping[str, Any] = {"modelRef": {"name": MODEL}}

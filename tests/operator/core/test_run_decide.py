@@ -487,7 +487,9 @@ def test_a_run_whose_gates_fail_did_run() -> None:
 
 BY_DELTA = {
     **MODEL_REFERENCE,
-    **spec_with(evaluation={"gates": [{"name": "r", "metric": "chrF", "minDelta": "0"}]}),
+    **spec_with(
+        evaluation={"gates": [{"name": "r", "metric": "chrF", "min": "40", "minDelta": "0"}]}
+    ),
 }
 
 

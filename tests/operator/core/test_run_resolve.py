@@ -25,6 +25,7 @@ from mt_contract import recipe
 from mt_contract.codec import format_time
 from mt_contract.defaults import Images, drop, merge
 from mt_contract.resource import Condition
+from mt_operator.core.children.training_run import importing_run, training_run
 from mt_operator.core.conditions import get_condition, read_conditions
 from mt_operator.core.observed import ObservedRun
 from mt_operator.core.plan import Plan
@@ -112,6 +113,23 @@ def test_an_imported_artifact_goes_straight_to_its_evaluation() -> None:
     assert "training" not in status["recipe"]  # it did not run with any
     assert condition(status, "Trained").reason == "Imported"
     assert status["progress"]["stage"] == "Evaluating"
+
+
+def test_the_runs_that_a_model_makes_can_be_begun() -> None:
+    model = model_view(spec_with(training={"seed": 7}, serving={"beamSize": 2}))
+    artifact = {"uri": "pvc://models/old/model", "digest": DIGEST}
+    for child in (
+        training_run(model.meta, model.spec, RUN, "Spec"),
+        importing_run(model.meta, model.spec, RUN, "Evaluation", "old", artifact),
+    ):
+        metadata = child.manifest["metadata"]
+        owner = metadata["ownerReferences"][0]["uid"]
+        meta = run_meta(owner=owner, annotations=metadata["annotations"])
+        observed = observed_run(child.manifest["spec"], model=model, meta=meta)
+        status = status_of(observed)
+        assert get_condition(read_conditions(status), "Stalled") is None
+        assert status["inputs"]["engine"]["beamSize"] == 2
+        assert status["cause"] in ("Spec", "Evaluation")
 
 
 def test_a_cause_that_a_user_claims_counts_for_nothing() -> None:
