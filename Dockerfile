@@ -16,6 +16,8 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONPATH=/app \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    HOME=/tmp
+    HOME=/tmp \
+    LOGNAME=mt-operator
+# kopf asks for the user's name; the system knows none for this number.
 USER 65532:65532
 ENTRYPOINT ["python", "-m", "mt_operator"]

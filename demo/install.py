@@ -97,7 +97,8 @@ def provide_volumes(
         kube.apply(*(claim(name, size) for name, size in CLAIMS.items()))
         fill(kube, "corpora", files)
         return {}
-    folders = {name: cluster.make_volume(place, kube.namespace, name) for name in CLAIMS}
+    namespace = kube.namespace or "default"
+    folders = {name: cluster.make_volume(place, namespace, name) for name in CLAIMS}
     put(folders["corpora"], files)
     return folders
 

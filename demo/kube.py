@@ -25,7 +25,7 @@ class Kubectl:
 
     program: str
     kubeconfig: str | None = None  # None: the user's own, with its current context
-    namespace: str = "default"
+    namespace: str | None = None  # None: the context's
 
     def within(self, namespace: str) -> Kubectl:
         """Return the same cluster, another namespace."""
@@ -34,7 +34,9 @@ class Kubectl:
     def command(self, *arguments: str) -> list[str]:
         """Return the whole command line."""
         where = ["--kubeconfig", self.kubeconfig] if self.kubeconfig else []
-        return [self.program, *where, "--namespace", self.namespace, *arguments]
+        if self.namespace:
+            where += ["--namespace", self.namespace]
+        return [self.program, *where, *arguments]
 
     def run(self, *arguments: str, stdin: str | bytes | None = None, timeout: float = 120) -> str:
         """Run kubectl and return what it printed.

@@ -39,13 +39,14 @@ def test_the_training_got_the_gpu_that_it_asked_for(stage: Stage) -> None:
 
 def test_every_pod_is_restricted(stage: Stage) -> None:
     """The namespace enforces it; so no event may tell of a pod that was refused."""
-    namespace = stage.kube.get("namespace", stage.kube.namespace) or {}
+    name = str(stage.kube.namespace)
+    namespace = stage.kube.get("namespace", name) or {}
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     events = stage.kube.list("events")
     assert not [e["message"] for e in events if "violates PodSecurity" in e.get("message", "")]
-    for name in ("translation-system", stage.kube.namespace):
+    for each in ("translation-system", name):
         warned = stage.kube.run(
-            *("label", "namespace", name, "--dry-run=server", "--overwrite"),
+            *("label", "namespace", each, "--dry-run=server", "--overwrite"),
             "pod-security.kubernetes.io/enforce=restricted",
         )
         assert "violate" not in warned
