@@ -123,8 +123,8 @@ def report_promotion(play: Play, model: Object, narrator: Narrator) -> None:
 
 def report_rejection(play: Play, model: Object, narrator: Narrator) -> None:
     """Show what a person sees who asks why."""
-    narrator.command(f"kubectl get tm {play.model} --output wide")
-    narrator.show(play.kube.run("get", "tm", play.model, "--output", "wide"))
+    narrator.command(f"kubectl get translationmodel {play.model} --output wide")
+    narrator.show(play.kube.run("get", "translationmodel", play.model, "--output", "wide"))
     degraded = story.condition(model, "Degraded")
     narrator.say(f"{degraded.get('reason')}: {degraded.get('message')}")
     narrator.good("it never got traffic; production is what it was")

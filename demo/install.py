@@ -25,6 +25,8 @@ def install_operator(place: Place) -> None:
     for name in crds:
         crd = f"crd/{name}.translation.kubeflow.org"
         place.kube.run("wait", "--for=condition=Established", crd, "--timeout=60s")
+    if place.instance:  # an image of the same tag may be new
+        place.kube.within(SYSTEM).run("rollout", "restart", "deployment")
     wait_for_operator(place.kube)
 
 

@@ -100,7 +100,7 @@ def test_the_bad_candidate_is_explained(stage: Stage) -> None:
     assert degraded["reason"] == "GateFailed"
     assert "quality" in degraded["message"]
     assert "chrF" in degraded["message"]
-    assert "GateFailed" in stage.kube.run("get", "tm", "toy", "--output", "wide")
+    assert "GateFailed" in stage.kube.run("get", "translationmodel", "toy", "--output", "wide")
     (entry,) = model["status"]["rejected"]
     assert entry["reason"] == "GateFailed"
 
