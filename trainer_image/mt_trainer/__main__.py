@@ -1,4 +1,4 @@
-"""The command line: reads what to train, trains, and ends with the exit code and the message that the operator acts on."""
+"""The command line: trains, and ends with the exit code and message that the operator acts on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pathlib import Path
 from mt_contract import report
 from mt_contract.names import ExitCode
 from mt_contract.report import Failure, Message
-
 from mt_trainer import config, storage
 from mt_trainer.errors import TrainerError
 from mt_trainer.signals import Stopper
@@ -20,11 +19,13 @@ from mt_trainer.signals import Stopper
 _log = logging.getLogger("mt_trainer")
 _EXAMPLES = """
 examples:
-  mt-trainer train recipe.yaml --out runs/first      train on this machine; the model is runs/first/model
-  mt-trainer train                                   in a Job: everything comes from MT_RECIPE, MT_RUN, MT_OUTPUT, …
+  mt-trainer train recipe.yaml --out runs/first      train on this machine; the model is
+  runs/first/model mt-trainer train                                   in a Job: everything comes
+  from MT_RECIPE, MT_RUN, MT_OUTPUT, …
 
-the smallest recipe.yaml (every field of a TranslationModel's sourceLanguage, targetLanguage, data and training is known;
-what is left out gets the same defaults as in a cluster; relative paths are relative to the file):
+the smallest recipe.yaml (every field of a TranslationModel's sourceLanguage, targetLanguage, data
+and training is known; what is left out gets the same defaults as in a cluster; relative paths are
+relative to the file):
   sourceLanguage: pt
   targetLanguage: en
   data:
@@ -32,7 +33,8 @@ what is left out gets the same defaults as in a cluster; relative paths are rela
     test: [{uri: test.tsv}]           # optional: kept out of training
 
 interrupted, it goes on from its last checkpoint when it is called again with the same --out.
-exit codes: 0 done · 2 bad configuration · 3 bad data · 4 the loss ran away · 5 the folder cannot be written · 1 a fault of ours
+exit codes: 0 done · 2 bad configuration · 3 bad data · 4 the loss ran away · 5 the folder cannot be
+written · 1 a fault of ours
 """
 
 
@@ -57,7 +59,7 @@ def _train(options: argparse.Namespace, stopper: Stopper) -> tuple[Message | Non
     """Return the message for the operator, and the exit code."""
     # Not at the top: --help answers at once.
     from mt_trainer import pipeline
-    from mt_trainer.train import Stopped
+    from mt_trainer.train import StoppedError
 
     try:
         if options.recipe:
@@ -65,7 +67,7 @@ def _train(options: argparse.Namespace, stopper: Stopper) -> tuple[Message | Non
         else:
             job = config.from_environment(os.environ)
         return pipeline.run(job, stopper), ExitCode.DONE
-    except Stopped as stopped:
+    except StoppedError as stopped:
         _log.info("%s", stopped)
         return None, stopper.code
     except OSError as error:
@@ -74,7 +76,9 @@ def _train(options: argparse.Namespace, stopper: Stopper) -> tuple[Message | Non
         return _failure(error)
     except Exception as error:
         _log.exception("a fault of the trainer")
-        return Failure("InternalError", f"{type(error).__name__}: {error} (the log has the details)"), 1
+        return Failure(
+            "InternalError", f"{type(error).__name__}: {error} (the log has the details)"
+        ), 1
 
 
 def _failure(error: TrainerError) -> tuple[Failure, int]:
@@ -95,9 +99,16 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    train.add_argument("recipe", nargs="?", type=Path, help="a recipe file; without one, the environment says what to do")
+    train.add_argument(
+        "recipe",
+        nargs="?",
+        type=Path,
+        help="a recipe file; without one, the environment says what to do",
+    )
     train.add_argument("--out", type=Path, help="folder of this training (with a recipe file)")
-    train.add_argument("--termination-log", type=Path, default=report.TERMINATION_LOG, help=argparse.SUPPRESS)
+    train.add_argument(
+        "--termination-log", type=Path, default=report.TERMINATION_LOG, help=argparse.SUPPRESS
+    )
     return parser
 
 

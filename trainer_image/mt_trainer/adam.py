@@ -1,8 +1,9 @@
 """Adam with global clipping and a running mean of the weights, over all weights as one vector.
 
-One vector, because a separate update of each of a hundred tensors takes a graph twice as large, which is compiled for three
-seconds more than it is worth. The running mean weighs step t by (η+1)/(t+η): whenever it is looked at, it is about the mean of
-the last ninth of the steps, so it needs no horizon to be chosen.
+One vector, because a separate update of each of a hundred tensors takes a graph twice as large,
+which is compiled for three seconds more than it is worth. The running mean weighs step t by
+(η+1)/(t+η): whenever it is looked at, it is about the mean of the last ninth of the steps, so it
+needs no horizon to be chosen.
 """
 
 from __future__ import annotations

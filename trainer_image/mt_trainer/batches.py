@@ -1,7 +1,8 @@
-"""Which pairs make a batch: sentences of like length together, up to a number of tokens, in an order of each epoch's own.
+"""Which pairs make a batch: sentences of like length, up to a number of tokens.
 
-The batches of an epoch follow from (lengths, seed, epoch) alone, so a training that was interrupted goes on with the very
-batch it was at. Lengths differ from batch to batch; the training step is compiled once, for any length.
+The batches of an epoch follow from (lengths, seed, epoch) alone, so a training that was interrupted
+goes on with the very batch it was at. Lengths differ from batch to batch; the training step is
+compiled once, for any length.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ _POOL = 200_000  # pairs sorted at once: enough for full batches, small beside a
 
 
 def plan(lengths: np.ndarray, batch_tokens: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """Return the batches of one epoch, each as indices of its pairs; every pair stands in exactly one.
+    """Return the batches of one epoch as indices; every pair stands in exactly one.
 
     Args:
         lengths: ``[pairs, 2]`` tokens of source and target, end marks counted.
-        batch_tokens: most tokens of a batch on either side, padding counted (one longer pair stands alone).
+        batch_tokens: most tokens of a batch on either side, padding counted (one longer pair stands
+            alone).
         seed: of the training.
         epoch: number from 0.
     """
@@ -48,7 +50,7 @@ def _by_length(rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 def _cut(rows: np.ndarray, lengths: np.ndarray, batch_tokens: int) -> list[np.ndarray]:
-    """Cut sorted rows into runs of at most ``batch_tokens``; the last row of a run is its longest."""
+    """Cut sorted rows into runs of at most ``batch_tokens``; the last of a run is its longest."""
     longest = lengths[rows].max(1)
     cuts, first = [], 0
     for last, length in enumerate(longest):

@@ -1,6 +1,7 @@
-"""Checkpoints: all that a training needs to go on as if it had never stopped, in one file that is whole or not there.
+"""Checkpoints: all that a training needs to go on as if it had never stopped.
 
-A file holds arrays (safetensors: no code is ever loaded) and, in its header, the position in the training as JSON.
+Each is one file, whole or not there. It holds arrays (safetensors: no code is ever loaded) and, in
+its header, the position in the training as JSON.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -69,7 +71,7 @@ class Store:
     """The checkpoints of one training, in a folder of their own."""
 
     def __init__(self, folder: Path, identity: str) -> None:
-        """Open the folder; ``identity`` names recipe and data, and a checkpoint of another identity is not used."""
+        """Open the folder; checkpoints of another ``identity`` (recipe and data) are not used."""
         self._folder = folder
         self._identity = identity
 
@@ -77,9 +79,11 @@ class Store:
         """Write a checkpoint, then remove those that are no longer needed.
 
         Raises:
-            StorageUnavailable: it cannot be written.
+            StorageError: it cannot be written.
         """
-        storage.retried(lambda: self._write(f"step-{position.step:010d}.safetensors", arrays, asdict(position)))
+        storage.retried(
+            lambda: self._write(f"step-{position.step:010d}.safetensors", arrays, asdict(position))
+        )
         for path in self._newest_first()[_KEPT:]:
             path.unlink(missing_ok=True)
 
@@ -100,7 +104,7 @@ class Store:
         """Keep the weights that validated best.
 
         Raises:
-            StorageUnavailable: they cannot be written.
+            StorageError: they cannot be written.
         """
         storage.retried(lambda: self._write("best.safetensors", arrays, {}))
 
@@ -114,7 +118,7 @@ class Store:
         header = {"identity": self._identity, "position": json.dumps(position)}
         storage.write_aside(self._folder / name, save(dict(arrays), metadata=header))
 
-    def _read(self, path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]] | None:
+    def _read(self, path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         try:
             data = path.read_bytes()
             size = int.from_bytes(data[:8], "little")

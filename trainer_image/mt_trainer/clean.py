@@ -1,4 +1,4 @@
-"""Which pairs are fit to learn from: judged one by one, the unfit counted by reason with the first place of each."""
+"""Which pairs are fit to learn from; the unfit are counted by reason, with the first of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from mt_trainer.errors import DataInvalid
+from mt_trainer.errors import DataError
 from mt_trainer.reading import Broken, Row, read_rows
 from mt_trainer.text import normalize
 
@@ -70,7 +70,9 @@ def fingerprint(*texts: str) -> int:
     return int.from_bytes(digest, "little")
 
 
-def clean_rows(path: Path, limits: Limits, count: FileCount, tested: Container[int] = ()) -> Iterator[Row]:
+def clean_rows(
+    path: Path, limits: Limits, count: FileCount, tested: Container[int] = ()
+) -> Iterator[Row]:
     """Yield the fit pairs of one file, normalised; what is not fit is counted in ``count``.
 
     Args:
@@ -80,8 +82,8 @@ def clean_rows(path: Path, limits: Limits, count: FileCount, tested: Container[i
         tested: fingerprints of test sources; a pair with one of them is rejected.
 
     Raises:
-        DataInvalid: the file is broken, or more of its lines are broken than not.
-        StorageUnavailable: it could not be read.
+        DataError: the file is broken, or more of its lines are broken than not.
+        StorageError: it could not be read.
     """
     for row in read_rows(path):
         count.rows += 1
@@ -98,7 +100,9 @@ def clean_rows(path: Path, limits: Limits, count: FileCount, tested: Container[i
             count.reject(why, row.line)
     broken = count.rejected[Reject.BROKEN]
     if 2 * broken > count.rows:
-        raise DataInvalid(
-            f"{count.uri} is not parallel text: {broken:,} of {count.rows:,} lines are broken (first: "
-            f"{count.first[Reject.BROKEN]}). Each line must be source<TAB>target in UTF-8: name the right file or convert it"
+        raise DataError(
+            f"{count.uri} is not parallel text: {broken:,} of {count.rows:,} lines are broken "
+            "(first: "
+            f"{count.first[Reject.BROKEN]}). Each line must be source<TAB>target in UTF-8: name "
+            "the right file or convert it"
         )

@@ -1,4 +1,4 @@
-"""What to train and where: out of a Job's environment, or out of a recipe file on a laptop. Both become one ``Job``."""
+"""What to train and where: out of a Job's environment, or out of a recipe file on a laptop."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from mt_contract import names, recipe
 from mt_contract.codec import DecodeError, from_json, parse_duration
 from mt_contract.defaults import Images
 from mt_contract.resource import Recipe, Source
-
 from mt_trainer import reading
 from mt_trainer.data import File, Files
-from mt_trainer.errors import ConfigurationInvalid
+from mt_trainer.errors import ConfigurationError
 
 _CHECKPOINT_SECONDS = "120"
 
@@ -54,7 +54,8 @@ def from_environment(environment: Mapping[str, str]) -> Job:
     """Return the job that a pod's environment describes.
 
     Raises:
-        ConfigurationInvalid: a variable is missing or cannot be understood, or asks for what this release cannot do.
+        ConfigurationError: a variable is missing or cannot be understood, or asks for what this
+            release cannot do.
     """
     written = _json(environment, "MT_RECIPE")
     written = {key: value for key, value in written.items() if key != "digest"}
@@ -78,23 +79,27 @@ def from_file(path: Path, out: Path, environment: Mapping[str, str]) -> Job:
     """Return the job of a recipe file; relative locations in it are relative to it.
 
     Raises:
-        ConfigurationInvalid: the file cannot be read or understood, or asks for what this release cannot do.
+        ConfigurationError: the file cannot be read or understood, or asks for what this release
+            cannot do.
     """
     try:
         spec = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationInvalid(f"{path} cannot be read as a recipe: {error}") from error
+        raise ConfigurationError(f"{path} cannot be read as a recipe: {error}") from error
     spec = spec.get("spec", spec) if isinstance(spec, dict) else spec
     if not isinstance(spec, dict) or not isinstance(spec.get("data"), dict):
-        raise ConfigurationInvalid(
-            f"{path} is no recipe: it needs sourceLanguage, targetLanguage and data.train (see `mt-trainer train --help`)"
+        raise ConfigurationError(
+            f"{path} is no recipe: it needs sourceLanguage, targetLanguage and data.train (see "
+            "`mt-trainer train --help`)"
         )
     if spec.get("training", {}).get("nodes", 1) != 1:
-        raise ConfigurationInvalid("training.nodes: this release trains on one node; leave it out")
+        raise ConfigurationError("training.nodes: this release trains on one node; leave it out")
     try:
         written = recipe.resolved(spec, Images(trainer="local", predictor="local"))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ConfigurationInvalid(f"{path}: not a recipe: {error!r} is not known") from error
+    except KeyError as error:
+        raise ConfigurationError(f"{path}: training.preset: {error} is not known") from error
+    except (TypeError, AttributeError) as error:
+        raise ConfigurationError(f"{path}: a recipe cannot be read from it: {error}") from error
     return _job(
         written=written,
         test=_sources(spec["data"].get("test", []), f"{path}: data.test"),
@@ -123,7 +128,7 @@ def _job(
     try:
         decoded = from_json(Recipe, written)
     except DecodeError as error:
-        raise ConfigurationInvalid(f"the recipe cannot be used: {error}") from error
+        raise ConfigurationError(f"the recipe cannot be used: {error}") from error
     _check(decoded)
     data = decoded.data
     return Job(
@@ -144,35 +149,106 @@ def _check(wanted: Recipe) -> None:
     """Refuse what this release does not do, and sizes that make no network.
 
     Raises:
-        ConfigurationInvalid: with the field's path, its value, and what may stand there.
+        ConfigurationError: with the field's path, its value, and what may stand there.
     """
     training, architecture = wanted.training, wanted.training.architecture
     optimizer, budget = training.optimizer, training.budget
     stopping = budget.early_stopping
     rules = (
-        (wanted.data.format in ("Auto", "TSV"), "data.format", wanted.data.format, "this release reads TSV, plain or .gz"),
+        (
+            wanted.data.format in ("Auto", "TSV"),
+            "data.format",
+            wanted.data.format,
+            "this release reads TSV, plain or .gz",
+        ),
         (bool(wanted.data.train), "data.train", "empty", "name at least one file"),
-        (wanted.data.checks.max_divergence is None, "data.checks.maxDivergence", "set", "this release does not check it"),
-        (training.warm_start_from == "None", "training.warmStartFrom", training.warm_start_from, "this release knows None"),
-        (training.precision in ("Auto", "Float32", "BFloat16"), "training.precision", training.precision, "Auto, Float32, BFloat16"),
-        (training.vocabulary.algorithm in ("Unigram", "BPE"), "training.vocabulary.algorithm", training.vocabulary.algorithm, "Unigram, BPE"),
-        (training.vocabulary.shared, "training.vocabulary.shared", False, "this release makes one vocabulary for both languages"),
-        (architecture.layers >= 1, "training.architecture.layers", architecture.layers, "at least 1"),
+        (
+            wanted.data.checks.max_divergence is None,
+            "data.checks.maxDivergence",
+            "set",
+            "this release does not check it",
+        ),
+        (
+            training.warm_start_from == "None",
+            "training.warmStartFrom",
+            training.warm_start_from,
+            "this release knows None",
+        ),
+        (
+            training.precision in ("Auto", "Float32", "BFloat16"),
+            "training.precision",
+            training.precision,
+            "Auto, Float32, BFloat16",
+        ),
+        (
+            training.vocabulary.algorithm in ("Unigram", "BPE"),
+            "training.vocabulary.algorithm",
+            training.vocabulary.algorithm,
+            "Unigram, BPE",
+        ),
+        (
+            training.vocabulary.shared,
+            "training.vocabulary.shared",
+            False,
+            "this release makes one vocabulary for both languages",
+        ),
+        (
+            architecture.layers >= 1,
+            "training.architecture.layers",
+            architecture.layers,
+            "at least 1",
+        ),
         (architecture.heads >= 1, "training.architecture.heads", architecture.heads, "at least 1"),
-        (architecture.max_tokens >= 8, "training.architecture.maxTokens", architecture.max_tokens, "at least 8"),
-        (0 <= architecture.dropout < 1, "training.architecture.dropout", architecture.dropout, "from 0 to below 1"),
-        (0 <= optimizer.label_smoothing < 1, "training.optimizer.labelSmoothing", optimizer.label_smoothing, "from 0 to below 1"),
-        (optimizer.learning_rate > 0, "training.optimizer.learningRate", optimizer.learning_rate, "above 0"),
-        (optimizer.batch_tokens >= 1, "training.optimizer.batchTokens", optimizer.batch_tokens, "at least 1"),
-        (min(budget.max_epochs, budget.max_steps) >= 1, "training.budget", "0 epochs or steps", "at least 1 of each"),
-        (stopping is None or stopping.metric in ("loss", "validationLoss"), "training.budget.earlyStopping.metric", stopping and stopping.metric, "this release knows loss"),
+        (
+            architecture.max_tokens >= 8,
+            "training.architecture.maxTokens",
+            architecture.max_tokens,
+            "at least 8",
+        ),
+        (
+            0 <= architecture.dropout < 1,
+            "training.architecture.dropout",
+            architecture.dropout,
+            "from 0 to below 1",
+        ),
+        (
+            0 <= optimizer.label_smoothing < 1,
+            "training.optimizer.labelSmoothing",
+            optimizer.label_smoothing,
+            "from 0 to below 1",
+        ),
+        (
+            optimizer.learning_rate > 0,
+            "training.optimizer.learningRate",
+            optimizer.learning_rate,
+            "above 0",
+        ),
+        (
+            optimizer.batch_tokens >= 1,
+            "training.optimizer.batchTokens",
+            optimizer.batch_tokens,
+            "at least 1",
+        ),
+        (
+            min(budget.max_epochs, budget.max_steps) >= 1,
+            "training.budget",
+            "0 epochs or steps",
+            "at least 1 of each",
+        ),
+        (
+            stopping is None or stopping.metric in ("loss", "validationLoss"),
+            "training.budget.earlyStopping.metric",
+            stopping and stopping.metric,
+            "this release knows loss",
+        ),
     )
     for holds, field, value, allowed in rules:
         if not holds:
-            raise ConfigurationInvalid(f"{field} is {value}: {allowed}")
+            raise ConfigurationError(f"{field} is {value}: {allowed}")
     if architecture.model_dimension < 2 or architecture.model_dimension % (2 * architecture.heads):
-        raise ConfigurationInvalid(
-            f"training.architecture.modelDimension is {architecture.model_dimension}: it must be a multiple of twice the "
+        raise ConfigurationError(
+            f"training.architecture.modelDimension is {architecture.model_dimension}: it must be "
+            "a multiple of twice the "
             f"heads ({architecture.heads})"
         )
 
@@ -187,28 +263,33 @@ def _path(uri: str, base: Path) -> Path:
     try:
         return base / names.local_path(uri)
     except ValueError as error:
-        raise ConfigurationInvalid(str(error)) from error
+        raise ConfigurationError(str(error)) from error
 
 
 def _sources(value: Any, name: str) -> tuple[Source, ...]:
     try:
         return tuple(from_json(Source, item) for item in value)
     except (DecodeError, TypeError) as error:
-        raise ConfigurationInvalid(f"{name} is not a list of {{uri: …}}: {error}") from error
+        raise ConfigurationError(f"{name} is not a list of {{uri: …}}: {error}") from error
 
 
 def _seconds(environment: Mapping[str, str]) -> float:
     text = environment.get("MT_CHECKPOINT_SECONDS", _CHECKPOINT_SECONDS)
     try:
-        return float(text) if text.replace(".", "", 1).isdigit() else parse_duration(text).total_seconds()
+        return (
+            float(text)
+            if text.replace(".", "", 1).isdigit()
+            else parse_duration(text).total_seconds()
+        )
     except ValueError as error:
-        raise ConfigurationInvalid(f"MT_CHECKPOINT_SECONDS: {error}") from error
+        raise ConfigurationError(f"MT_CHECKPOINT_SECONDS: {error}") from error
 
 
 def _variable(environment: Mapping[str, str], name: str) -> str:
     if not environment.get(name):
-        raise ConfigurationInvalid(
-            f"the environment variable {name} is not set: in a Job the operator sets it; on a laptop give a recipe file and --out"
+        raise ConfigurationError(
+            f"the environment variable {name} is not set: in a Job the operator sets it; on a "
+            "laptop give a recipe file and --out"
         )
     return environment[name]
 
@@ -218,4 +299,4 @@ def _json(environment: Mapping[str, str], name: str, default: str | None = None)
     try:
         return json.loads(_variable(environment, name) if text is None else text)
     except ValueError as error:
-        raise ConfigurationInvalid(f"the environment variable {name} is not JSON: {error}") from error
+        raise ConfigurationError(f"the environment variable {name} is not JSON: {error}") from error

@@ -1,4 +1,4 @@
-"""The network as a CTranslate2 model: the same numbers, laid out as that engine wants them; nothing is approximated."""
+"""The network as a CTranslate2 model: the same numbers, laid out as that engine wants them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ import numpy as np
 from ctranslate2.specs import TransformerDecoderSpec, TransformerEncoderSpec, TransformerSpec
 from ctranslate2.specs.common_spec import Activation
 
-from mt_trainer.model import EPSILON, Attention, DecoderLayer, EncoderLayer, FeedForward, Transformer
+from mt_trainer.model import (
+    EPSILON,
+    Attention,
+    DecoderLayer,
+    EncoderLayer,
+    FeedForward,
+    Transformer,
+)
 from mt_trainer.tokenizer import BOS, EOS, SPECIAL_PIECES, UNK
 
 
@@ -71,7 +78,7 @@ def _decoder_layer(spec: Any, layer: DecoderLayer) -> None:
 
 
 def _attention(spec: Any, attention: Attention) -> None:
-    """Fill in query, key, value joined and output (self-attention), or query, key and value joined, output (to the source)."""
+    """Fill in the projections: joined and output, or (to the source) query, joined and output."""
     own = [attention.joined] if attention.query is None else [attention.query, attention.joined]
     for linear, dense in zip(spec.linear, [*own, attention.output_projection], strict=True):
         _dense(linear, dense)
@@ -94,4 +101,4 @@ def _norm(spec: Any, layer: Any) -> None:
 
 def _array(variable: Any) -> np.ndarray:
     """Return a copy: the engine's specifications change arrays in place."""
-    return np.array(variable.value, np.float32)
+    return np.array(variable.numpy(), np.float32)

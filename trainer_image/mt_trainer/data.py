@@ -1,7 +1,7 @@
-"""The corpus: files cleaned, checked and divided into training and validation text, before anything costly begins.
+"""The corpus: files cleaned, checked and divided, before anything costly begins.
 
-Two passes, neither of which holds text in memory: the first judges every row and spools the fit pairs, the second drops
-duplicates and divides.
+Two passes, neither of which holds text in memory: the first judges every row and spools the fit
+pairs, the second drops duplicates and divides.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from mt_contract.resource import Checks
 
+from mt_contract.resource import Checks
 from mt_trainer.clean import LONGEST_PIECE, FileCount, Limits, Reject, clean_rows, fingerprint
-from mt_trainer.errors import DataInvalid
+from mt_trainer.errors import DataError
 
 _HELD_OUT = 0.02  # share of the training text that validates where no validation files are named
 _FEWEST, _MOST = 50, 2000  # pairs held out, where there are enough
@@ -51,7 +51,7 @@ class TestText:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Normalised text to learn from, one ``source<TAB>target`` a line, and what was found on the way."""
+    """Normalised text, one ``source<TAB>target`` a line, and what was found on the way."""
 
     train: Path
     validation: Path
@@ -65,7 +65,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class _Spool:
-    """Fit pairs of several files on disk: ``file<TAB>line<TAB>source<TAB>target``, and a fingerprint of each."""
+    """Fit pairs of several files on disk, ``file<TAB>line<TAB>source<TAB>target``."""
 
     path: Path
     fingerprints: np.ndarray
@@ -84,8 +84,8 @@ def prepare(files: Files, checks: Checks, max_tokens: int, seed: int, folder: Pa
         folder: where the text is laid down; nothing else may stand in it.
 
     Raises:
-        DataInvalid: a file is broken, or a check is violated.
-        StorageUnavailable: a file could not be read.
+        DataError: a file is broken, or a check is violated.
+        StorageError: a file could not be read.
     """
     limits = Limits(LONGEST_PIECE * max_tokens, float(checks.max_length_ratio))
     test = read_test(files.test, limits)
@@ -97,11 +97,16 @@ def prepare(files: Files, checks: Checks, max_tokens: int, seed: int, folder: Pa
         held_out = _held_out(train, keep, seed)
     digest = hashlib.sha256()
     pairs = _write(train, keep & ~held_out, folder / "train.tsv", digest)
-    validation = _spool(files.validation, limits, folder / "validation.spool") if files.validation else train
+    validation = (
+        _spool(files.validation, limits, folder / "validation.spool") if files.validation else train
+    )
     chosen = _first_of_each(validation) if files.validation else held_out
     validation_pairs = _write(validation, chosen, folder / "validation.tsv", digest)
     if not validation_pairs:
-        raise DataInvalid(f"no usable pair in the validation files ({_names(files.validation)}): correct or remove them")
+        raise DataError(
+            f"no usable pair in the validation files ({_names(files.validation)}): correct or "
+            "remove them"
+        )
     return Corpus(
         train=folder / "train.tsv",
         validation=folder / "validation.tsv",
@@ -118,7 +123,7 @@ def read_test(files: Sequence[File], limits: Limits) -> TestText:
     """Return the distinct sources of the test files.
 
     Raises:
-        DataInvalid: one of them is broken.
+        DataError: one of them is broken.
     """
     seen: dict[int, str | None] = {}
     for file in files:
@@ -127,7 +132,9 @@ def read_test(files: Sequence[File], limits: Limits) -> TestText:
     return TestText(frozenset(seen), tuple(text for text in seen.values() if text is not None))
 
 
-def _spool(files: Sequence[File], limits: Limits, path: Path, tested: Container[int] = ()) -> _Spool:
+def _spool(
+    files: Sequence[File], limits: Limits, path: Path, tested: Container[int] = ()
+) -> _Spool:
     seen, counts = array("Q"), []
     watch = _Watch(tested)
     with path.open("w", encoding="utf-8", newline="\n") as spool:
@@ -154,7 +161,7 @@ class _Watch:
 
 
 def _first_of_each(spool: _Spool) -> np.ndarray:
-    """Return a mask of the pairs that stand for the first time, and count the others as duplicates."""
+    """Return a mask of the pairs that stand for the first time; count the others."""
     keep = np.zeros(len(spool.fingerprints), bool)
     keep[np.unique(spool.fingerprints, return_index=True)[1]] = True
     if not keep.all():
@@ -167,7 +174,7 @@ def _first_of_each(spool: _Spool) -> np.ndarray:
 
 
 def _held_out(spool: _Spool, keep: np.ndarray, seed: int) -> np.ndarray:
-    """Return a mask of pairs that validate: chosen by their source, so that no source stands on both sides."""
+    """Return a mask of pairs that validate, chosen by source: none stands on both sides."""
     keys = np.zeros(len(keep), np.uint64)
     with spool.path.open(encoding="utf-8", newline="\n") as lines:
         for position, text in enumerate(lines):
@@ -175,13 +182,17 @@ def _held_out(spool: _Spool, keep: np.ndarray, seed: int) -> np.ndarray:
     pairs = int(keep.sum())
     wanted = min(max(round(_HELD_OUT * pairs), min(_FEWEST, pairs // 10), 1), _MOST)
     if len(np.unique(keys[keep])) < 2:
-        raise DataInvalid("the training files hold a single source sentence: nothing can be held out for validation")
+        raise DataError(
+            "the training files hold a single source sentence: nothing can be held out for "
+            "validation"
+        )
     threshold = np.partition(keys[keep], wanted - 1)[wanted - 1]
-    return keep & (keys <= threshold)
+    chosen: np.ndarray = keep & (keys <= threshold)
+    return chosen
 
 
-def _write(spool: _Spool, chosen: np.ndarray, path: Path, digest: "hashlib._Hash") -> int:
-    """Write the chosen pairs of ``spool`` to ``path``, take them into ``digest``, and return how many they are."""
+def _write(spool: _Spool, chosen: np.ndarray, path: Path, digest: hashlib._Hash) -> int:
+    """Write the chosen pairs to ``path``, take them into ``digest``, and return their number."""
     with spool.path.open("rb") as lines, path.open("wb") as out:
         for text, wanted in zip(lines, chosen, strict=True):
             if wanted:
@@ -196,35 +207,46 @@ def _names(files: Sequence[File]) -> str:
     return ", ".join(file.uri for file in files)
 
 
-def _check(counts: Sequence[FileCount], checks: Checks, pairs: int, overlapping: int, tested: int) -> None:
+def _check(
+    counts: Sequence[FileCount], checks: Checks, pairs: int, overlapping: int, tested: int
+) -> None:
     """Refuse a corpus that violates a check of the recipe.
 
     Raises:
-        DataInvalid: with the share found, the share allowed, the first place, and what to do.
+        DataError: with the share found, the share allowed, the first place, and what to do.
     """
     rows = sum(count.rows for count in counts)
     shares = (
         (Reject.EMPTY, "have an empty side", checks.max_empty_fraction, "maxEmptyFraction"),
-        (Reject.COPY, "have a target that is the source", checks.max_copy_fraction, "maxCopyFraction"),
+        (
+            Reject.COPY,
+            "have a target that is the source",
+            checks.max_copy_fraction,
+            "maxCopyFraction",
+        ),
         (Reject.DUPLICATE, "are duplicates", checks.max_duplicate_fraction, "maxDuplicateFraction"),
     )
     for why, what, limit, name in shares:
         found = sum(count.rejected[why] for count in counts)
         if found > float(limit) * rows:
-            raise DataInvalid(
-                f"{found:,} of {rows:,} training rows ({found / rows:.1%}) {what} (first: {_first(counts, why)}), "
+            raise DataError(
+                f"{found:,} of {rows:,} training rows ({found / rows:.1%}) {what} (first: "
+                f"{_first(counts, why)}), "
                 f"data.checks.{name} allows {float(limit):.1%}: remove them, or raise the limit"
             )
     if tested and overlapping > float(checks.max_test_overlap) * tested:
-        raise DataInvalid(
-            f"{overlapping:,} of {tested:,} test sentences ({overlapping / tested:.1%}) stand in the training files too "
+        raise DataError(
+            f"{overlapping:,} of {tested:,} test sentences ({overlapping / tested:.1%}) stand in "
+            "the training files too "
             f"(first: {_first(counts, Reject.TEST_OVERLAP)}), data.checks.maxTestOverlap allows "
-            f"{float(checks.max_test_overlap):.1%}: scores would be worth nothing. Remove them from training; with a higher "
+            f"{float(checks.max_test_overlap):.1%}: scores would be worth nothing. Remove them "
+            "from training; with a higher "
             "limit they are left out of training and counted"
         )
     if pairs < checks.min_pairs:
-        raise DataInvalid(
-            f"{pairs:,} usable pairs in {rows:,} training rows, data.checks.minPairs asks for {checks.min_pairs:,}: "
+        raise DataError(
+            f"{pairs:,} usable pairs in {rows:,} training rows, data.checks.minPairs asks for "
+            f"{checks.min_pairs:,}: "
             f"add data, or lower the limit. Not used: {_summary(counts) or 'none'}"
         )
 

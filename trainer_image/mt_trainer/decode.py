@@ -17,7 +17,7 @@ from mt_trainer.tokenizer import BOS, EOS, PAD
 _NEVER = -1e9  # a logit
 
 
-class Translation(tf.Module):
+class Translation(tf.Module):  # type: ignore[misc]
     """A network with its tokenizer, as a callable that TensorFlow can save."""
 
     def __init__(self, model: Transformer, vocabulary: bytes) -> None:
@@ -27,16 +27,21 @@ class Translation(tf.Module):
         self.weights = [variable.value for variable in model.variables]
         self.tokenizer = tensorflow_text.SentencepieceTokenizer(model=vocabulary, out_type=tf.int32)
 
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    @tf.function(  # type: ignore[untyped-decorator]
+        autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name="text")]
+    )
     def translate(self, text: Any) -> dict[str, Any]:
         """Return the translations of ``text`` [B].
 
         Returns:
-            ``text`` [B]; ``tokens`` [B, T] pieces, the end mark included, padded with ""; ``scores`` [B], the mean
-            log-probability per token; ``attention`` [B, T, S], the mean over the last layer's heads.
+            ``text`` [B]; ``tokens`` [B, T] pieces, the end mark included, padded with "";
+            ``scores`` [B], the mean log-probability per token; ``attention`` [B, T, S], the mean
+            over the last layer's heads.
         """
         count = tf.shape(text)[0]
-        text = tf.concat([text, tf.fill([tf.cast(count == 0, tf.int32)], "")], 0)  # loops cannot run over nothing
+        text = tf.concat(
+            [text, tf.fill([tf.cast(count == 0, tf.int32)], "")], 0
+        )  # loops cannot run over nothing
         pieces = self.tokenizer.tokenize(text)
         full = tf.cast(pieces.row_lengths(), tf.int32) > 0
         source = pieces[:, : self._max_tokens - 1]
@@ -74,24 +79,43 @@ class Translation(tf.Module):
         def goes_on(step: Any, done: Any, *_: Any) -> Any:
             return (step < self._max_tokens) & ~tf.reduce_all(done)
 
-        def one_step(step: Any, done: Any, ids: Any, total: Any, attention: Any, cache: Any) -> tuple[Any, ...]:
+        def one_step(
+            step: Any, done: Any, ids: Any, total: Any, attention: Any, cache: Any
+        ) -> tuple[Any, ...]:
             states, weights, cache = self._states(ids[:, -1:], step, cache, memory, hidden)
-            # No translation is empty: the first token is not the end mark (CTranslate2's min_decoding_length of 1).
-            ends_at_once = tf.one_hot(EOS, model.sizes.vocabulary) * tf.cast(step == 0, tf.float32) * _NEVER
+            # No translation is empty: the first token is not the end mark (CTranslate2's
+            # min_decoding_length of 1).
+            ends_at_once = (
+                tf.one_hot(EOS, model.sizes.vocabulary) * tf.cast(step == 0, tf.float32) * _NEVER
+            )
             chances = tf.nn.log_softmax(model.logits(states)[:, 0] + ends_at_once)
             best = tf.argmax(chances, -1, tf.int32)
             chosen = tf.where(done, PAD, best)
             total += tf.where(done, 0.0, tf.reduce_max(chances, -1))
             weights = tf.where(done[:, None, None], 0.0, weights)
-            ids, attention = tf.concat([ids, chosen[:, None]], 1), tf.concat([attention, weights], 1)
+            ids, attention = (
+                tf.concat([ids, chosen[:, None]], 1),
+                tf.concat([attention, weights], 1),
+            )
             return step + 1, done | (best == EOS), ids, total, attention, cache
 
-        shapes = ([], [None], [None, None], [None], [None] * 3, [len(memory), 2, None, heads, None, empty.shape[-1]])
-        _, _, ids, total, attention, _ = tf.while_loop(goes_on, one_step, state, tuple(map(tf.TensorShape, shapes)))
+        shapes: tuple[list[int | None], ...] = (
+            [],
+            [None],
+            [None, None],
+            [None],
+            [None] * 3,
+            [len(memory), 2, None, heads, None, empty.shape[-1]],
+        )
+        _, _, ids, total, attention, _ = tf.while_loop(
+            goes_on, one_step, state, tuple(map(tf.TensorShape, shapes))
+        )
         return ids[:, 1:], total, attention
 
-    def _states(self, ids: Any, step: Any, cache: Any, memory: Any, hidden: Any) -> tuple[Any, Any, Any]:
-        """Return the decoder's states [B, 1, D] after one more token, its attention [B, 1, S], and the grown cache."""
+    def _states(
+        self, ids: Any, step: Any, cache: Any, memory: Any, hidden: Any
+    ) -> tuple[Any, Any, Any]:
+        """Return states [B, 1, D] after one more token, attention [B, 1, S], the grown cache."""
         model, kept = self._model, []
         weights = None
         # A row that is done is fed PAD; what comes of it is thrown away.
@@ -111,13 +135,15 @@ def save(translation: Translation, folder: Path) -> None:
         OSError: it cannot be written.
     """
     try:
-        tf.saved_model.save(translation, str(folder), signatures={"serving_default": translation.translate})
+        tf.saved_model.save(
+            translation, str(folder), signatures={"serving_default": translation.translate}
+        )
     except tf.errors.OpError as error:
         raise OSError(None, error.message, str(folder)) from error
     (folder / "fingerprint.pb").unlink(missing_ok=True)  # a time stamp of sorts, of no use
 
 
 def load(folder: Path) -> Any:
-    """Return the function that a saved model serves: strings [B] in, the outputs of ``Translation.translate`` out."""
+    """Return a saved model's function: strings [B] in, what ``translate`` returns out."""
     loaded = tf.saved_model.load(str(folder))
     return lambda texts: loaded.translate(tf.constant(texts, tf.string))

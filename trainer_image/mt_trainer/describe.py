@@ -1,4 +1,4 @@
-"""What is told about a training's data and result: ``dataset.json``, the anomalies in a run's status, ``MODEL_CARD.md``."""
+"""What is told about data and result: ``dataset.json``, anomalies, ``MODEL_CARD.md``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ _ANOMALIES, _ANOMALY = 6, 200  # how many, and of how many characters, fit into 
 _PERCENTILES = (50, 95, 99)
 
 
-def dataset(corpus: Corpus, train: Encoded, validation: Encoded, vocabulary: int, wanted: int) -> dict[str, Any]:
+def dataset(
+    corpus: Corpus, train: Encoded, validation: Encoded, vocabulary: int, wanted: int
+) -> dict[str, Any]:
     """Return the document of ``dataset.json``.
 
     Args:
@@ -44,7 +46,7 @@ def dataset(corpus: Corpus, train: Encoded, validation: Encoded, vocabulary: int
 
 
 def rejected(corpus: Corpus, train: Encoded) -> int:
-    """Return how many rows of the training files are not learned from, though not held out either."""
+    """Return how many rows of the training files are used for nothing."""
     return sum(count.rejected.total() for count in corpus.counts) + train.over_long
 
 
@@ -57,9 +59,15 @@ def anomalies(corpus: Corpus, train: Encoded, vocabulary: int, wanted: int) -> l
             first = next(count.first[why] for count in corpus.counts if why in count.first)
             found.append(f"{number} rows rejected as {why} (first: {first})")
     if train.over_long:
-        found.append(f"{train.over_long} pairs left out: a side has more tokens than training.architecture.maxTokens")
+        found.append(
+            f"{train.over_long} pairs left out: a side has more tokens than "
+            "training.architecture.maxTokens"
+        )
     if vocabulary < wanted:
-        found.append(f"vocabulary lowered from {wanted} to {vocabulary} pieces: the training text holds no more")
+        found.append(
+            f"vocabulary lowered from {wanted} to {vocabulary} pieces: the training text holds no "
+            "more"
+        )
     return [text[:_ANOMALY] for text in found[:_ANOMALIES]]
 
 
@@ -71,18 +79,20 @@ def card(job: Job, document: dict[str, Any], position: Position, versions: dict[
     files = "\n".join(f"- `{file['uri']}`: {file['rows']:,} rows" for file in document["files"])
     notes = "\n".join(f"- {text}" for text in document["anomalies"]) or "- none"
     best = "" if position.best is None else f"{position.best:.4f}"
+    held_out = " (held out from training)" if document["validationHeldOut"] else ""
     return f"""# Translation from {pair}
 
 Made by run `{job.run}`. Recipe `{job.digest}`, data `{document["digest"]}`.
 
 ## Model
-Transformer, {size.layers}+{size.layers} layers, dimension {size.model_dimension}, feed-forward {size.feed_forward_dimension}, \
-{size.heads} heads; {document["vocabularySize"]:,} SentencePiece pieces ({training.vocabulary.algorithm}). \
+Transformer, {size.layers}+{size.layers} layers, dimension {size.model_dimension}, \
+feed-forward {size.feed_forward_dimension}, {size.heads} heads; \
+{document["vocabularySize"]:,} SentencePiece pieces ({training.vocabulary.algorithm}). \
 Sentences of up to {size.max_tokens - 1} pieces.
 
 ## Data
-{document["pairs"]:,} pairs after cleaning ({document["rejectedPairs"]:,} rows rejected), {document["validationPairs"]:,} for \
-validation{" (held out from training)" if document["validationHeldOut"] else ""}.
+{document["pairs"]:,} pairs after cleaning ({document["rejectedPairs"]:,} rows rejected), \
+{document["validationPairs"]:,} for validation{held_out}.
 
 {files}
 
@@ -90,12 +100,14 @@ What was noticed:
 {notes}
 
 ## Training
-{position.step:,} steps in {position.epoch} epochs, {position.seconds / 60:.1f} minutes. Validation loss {best} nats per token \
-(epoch {position.best_epoch}), with the running mean of the weights, which is what is published.
+{position.step:,} steps in {position.epoch} epochs, {position.seconds / 60:.1f} minutes. \
+Validation loss {best} nats per token (epoch {position.best_epoch}), with the running mean of \
+the weights, which is what is published.
 
 ## Limits
-It learned from this text alone: names, numbers and subjects that the text lacks are translated badly, and what is wrong or
-unfair in the text is learned as well. Scores against held-out text stand in `evaluation/`.
+It learned from this text alone: names, numbers and subjects that the text lacks are translated
+badly, and what is wrong or unfair in the text is learned as well. Scores against held-out text
+stand in `evaluation/`.
 
 ## Made with
 {", ".join(f"{name} {version}" for name, version in versions.items())}
@@ -109,4 +121,9 @@ def _lengths(encoded: Encoded, side: int) -> dict[str, float]:
 
 
 def _file(count: FileCount) -> dict[str, Any]:
-    return {"uri": count.uri, "rows": count.rows, "rejected": dict(count.rejected), "first": dict(count.first)}
+    return {
+        "uri": count.uri,
+        "rows": count.rows,
+        "rejected": dict(count.rejected),
+        "first": dict(count.first),
+    }

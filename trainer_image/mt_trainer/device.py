@@ -1,10 +1,13 @@
-"""What this machine lets a training use: cores by the container's limit, a GPU where one is seen, bfloat16 where it gains."""
+"""What this machine lets a training use: cores, a GPU, bfloat16."""
 
 from __future__ import annotations
 
 import logging
 import math
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +24,7 @@ class Device:
 
 
 def cpu_limit(root: Path = _CGROUPS) -> int:
-    """Return how many cores may be used: the container's limit rounded up, at most those this process may run on."""
+    """Return how many cores may be used: the container's limit, rounded up."""
     allowed = len(os.sched_getaffinity(0))
     quota = _quota(root)
     return allowed if quota is None else max(1, min(allowed, math.ceil(quota)))
@@ -43,7 +46,9 @@ def _quota(root: Path) -> float | None:
 def quiet_environment() -> None:
     """Set what TensorFlow reads when it is imported: Keras' backend, and silence below errors."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name in ("absl", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def prepare(precision: str) -> Device:
@@ -53,20 +58,40 @@ def prepare(precision: str) -> Device:
         precision: Auto, Float32 or BFloat16, as the recipe has it.
     """
     quiet_environment()
-    import keras
-    import tensorflow as tf
+    with _silent():
+        import keras
+        import tensorflow as tf
 
+        tf.config.list_physical_devices()
     threads = cpu_limit()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    wanted = precision == "BFloat16" or (precision == "Auto" and bool(gpus) and all(map(_has_bfloat16, gpus)))
+    wanted = precision == "BFloat16" or (
+        precision == "Auto" and bool(gpus) and all(map(_has_bfloat16, gpus))
+    )
     device = Device(len(gpus), "mixed_bfloat16" if wanted else "float32")
     keras.config.set_dtype_policy(device.policy)
-    _log.info("training on %s, %s", f"{len(gpus)} GPU" if gpus else f"{threads} CPU cores", device.policy)
+    _log.info(
+        "training on %s, %s", f"{len(gpus)} GPU" if gpus else f"{threads} CPU cores", device.policy
+    )
     return device
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep off the terminal what TensorFlow's C++ side prints before its own log settings count."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def full_precision() -> None:

@@ -1,4 +1,4 @@
-"""Tokenised text on disk: token ids of all pairs in one file, mapped into memory, and batches of them as arrays."""
+"""Tokenised text: ids of all pairs in one file, mapped into memory, and batches of them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Encoded:
 
     Attributes:
         tokens: ids of all sentences, source and target of each pair in turn.
-        starts: ``[2 × pairs + 1]``, where each sentence begins in ``tokens``.
+        starts: ``[2 * pairs + 1]``, where each sentence begins in ``tokens``.
         over_long: pairs left out because a side has more tokens than the model takes.
     """
 
@@ -73,12 +73,15 @@ class Encoded:
     def lengths_of(self, rows: np.ndarray) -> np.ndarray:
         """Return ``[len(rows), 2]`` lengths of some pairs, the end mark counted."""
         first = 2 * rows
-        ends = self.starts[np.stack([first + 1, first + 2], 1)]
-        return ends - self.starts[np.stack([first, first + 1], 1)] + 1
+        places = np.stack([first, first + 1, first + 2], 1)
+        lengths: np.ndarray = np.diff(self.starts[places], axis=1) + 1
+        return lengths
 
 
-def encode(text: Path, processor: sentencepiece.SentencePieceProcessor, max_tokens: int, path: Path) -> Encoded:
-    """Tokenise ``source<TAB>target`` lines into the file ``path``, leaving out pairs that are too long."""
+def encode(
+    text: Path, processor: sentencepiece.SentencePieceProcessor, max_tokens: int, path: Path
+) -> Encoded:
+    """Tokenise ``source<TAB>target`` lines into the file ``path``, without over-long pairs."""
     starts, over_long, end = array("q", [0]), 0, 0
     kind = np.uint16 if processor.vocab_size() <= 2**16 else np.int32
     with text.open(encoding="utf-8", newline="\n") as lines, path.open("wb") as out:
@@ -97,4 +100,6 @@ def _tokenised(
 ) -> Iterator[tuple[list[int], list[int]]]:
     while chunk := [line.rstrip("\n").split("\t") for line in islice(lines, _CHUNK)]:
         sources, targets = zip(*chunk, strict=True)
-        yield from zip(processor.encode(list(sources)), processor.encode(list(targets)), strict=True)
+        yield from zip(
+            processor.encode(list(sources)), processor.encode(list(targets)), strict=True
+        )

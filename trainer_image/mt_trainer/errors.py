@@ -1,4 +1,4 @@
-"""The ways in which a training fails: each carries the reason and the exit code that the operator acts on."""
+"""The ways in which a training fails: each carries the reason and exit code for the operator."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ class TrainerError(Exception):
     exit_code = 1
 
 
-class ConfigurationInvalid(TrainerError):
-    """The recipe or the environment asks for what cannot be done: another attempt would fail the same way."""
+class ConfigurationError(TrainerError):
+    """What is asked for cannot be done; another attempt would fail the same way."""
 
     reason = "ConfigurationInvalid"
     exit_code = ExitCode.BAD_CONFIGURATION
 
 
-class DataInvalid(TrainerError):
+class DataError(TrainerError):
     """A file is broken, or the data violates a check of the recipe."""
 
     reason = "DataInvalid"
     exit_code = ExitCode.BAD_DATA
 
 
-class Diverged(TrainerError):
+class DivergedError(TrainerError):
     """The loss ran away twice, the second time at half the rate."""
 
     reason = "Diverged"
     exit_code = ExitCode.DIVERGED
 
 
-class StorageUnavailable(TrainerError):
-    """The output cannot be written or the input cannot be read just now: another attempt may succeed."""
+class StorageError(TrainerError):
+    """The output cannot be written or the input not read just now; another attempt may succeed."""
 
     reason = "StorageUnavailable"
     exit_code = ExitCode.STORAGE
 
 
-class ArtifactInvalid(TrainerError):
+class ParityError(TrainerError):
     """What was exported does not translate as the trained model does; it was not published."""
 
     reason = "ArtifactInvalid"

@@ -1,19 +1,21 @@
-"""The network: an encoder-decoder Transformer with pre-norm, tied embeddings and a position table that is exported.
+"""The network: an encoder-decoder Transformer with pre-norm and tied embeddings.
 
-Every detail that a converted model must share is explicit: epsilon, scaling, the order of query, key and value. Shapes in
+Every detail that a converted model must share is explicit: position table, epsilon, scaling, the
+order of query, key and value. Shapes in
 comments: B rows, S source tokens, T target tokens, D model dimension, H heads.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
-from mt_contract.resource import Architecture
 
+from mt_contract.resource import Architecture
 from mt_trainer.tokenizer import PAD
 
 EPSILON = 1e-5  # of every layer normalisation; Keras' own default differs from the engine's
@@ -47,14 +49,16 @@ class Sizes:
 
 
 def position_table(length: int, dimension: int) -> np.ndarray:
-    """Return the sinusoidal table ``[length, dimension]``: sines in the first half, cosines in the second."""
+    """Return the table ``[length, dimension]``: sines in the first half, cosines in the second."""
     rates = 1.0 / 10000 ** (np.arange(dimension // 2) / (dimension / 2))
     angles = np.arange(length)[:, None] * rates[None, :]
     return np.concatenate([np.sin(angles), np.cos(angles)], 1).astype("float32")
 
 
-def _dense(units: int, fan_in: int, fan_out: int, name: str, activation: str | None = None) -> layers.Dense:
-    """Return a dense layer with Glorot's bounds for one block, also where several blocks are joined in it."""
+def _dense(
+    units: int, fan_in: int, fan_out: int, name: str, activation: str | None = None
+) -> layers.Dense:
+    """Return a dense layer with Glorot's bounds for one block, also where several are joined."""
     bound = (6 / (fan_in + fan_out)) ** 0.5
     initial = keras.initializers.RandomUniform(-bound, bound)
     layer = layers.Dense(units, activation=activation, kernel_initializer=initial, name=name)
@@ -68,11 +72,11 @@ def _norm(dimension: int, name: str) -> layers.LayerNormalization:
     return layer
 
 
-class Attention(layers.Layer):
-    """Multi-head attention in two steps, so that decoding can keep keys and values: project, then attend."""
+class Attention(layers.Layer):  # type: ignore[misc]
+    """Multi-head attention in two steps, so that decoding can keep keys and values."""
 
     def __init__(self, dimension: int, heads: int, joined: int, **options: Any) -> None:
-        """Make the projections: ``joined`` of query, key, value come from one input (3: self-, 2: cross-attention)."""
+        """Make projections; ``joined`` of them share an input (3: self-, 2: cross-attention)."""
         super().__init__(**options)
         self.heads = heads
         self.key_dimension = dimension // heads
@@ -82,10 +86,11 @@ class Attention(layers.Layer):
         self.built = True
 
     def split(self, x: Any) -> list[Any]:
-        """Return the projections of ``x`` [B, S, n·D] as n tensors [B, H, S, D/H]; keys come scaled.
+        """Return ``x`` [B, S, n·D] as n tensors [B, H, S, D/H]; keys come scaled.
 
-        Keys, not queries: TensorFlow fuses a scaled product and the mask that is added to it into one operation, which inside
-        a loop (decode.py) makes the whole graph return nothing. Keys of the source are made before the loop.
+        Keys, not queries: TensorFlow fuses a scaled product and the mask that is added to it into
+        one operation, which inside a loop (decode.py) makes the whole graph return nothing. Keys of
+        the source are made before the loop.
         """
         batch, length, width = ops.shape(x)
         count = width // (self.heads * self.key_dimension)
@@ -107,7 +112,7 @@ class Attention(layers.Layer):
         return self.output_projection(x), weights
 
 
-class FeedForward(layers.Layer):
+class FeedForward(layers.Layer):  # type: ignore[misc]
     """Two dense layers with a ReLU between."""
 
     def __init__(self, dimension: int, inner: int, **options: Any) -> None:
@@ -121,7 +126,7 @@ class FeedForward(layers.Layer):
         return self.outer(self.inner(x))
 
 
-class EncoderLayer(layers.Layer):
+class EncoderLayer(layers.Layer):  # type: ignore[misc]
     """Self-attention, then feed-forward, each on the normalised input and added to it."""
 
     def __init__(self, sizes: Sizes, **options: Any) -> None:
@@ -136,11 +141,13 @@ class EncoderLayer(layers.Layer):
     def call(self, x: Any, blocked: Any, training: bool = False) -> Any:
         """Return [B, S, D]; ``blocked`` [B, 1, 1, S] hides padding."""
         query, key, value = self.attention.split(self.attention.joined(self.attention_norm(x)))
-        x = x + self.dropout(self.attention.attend(query, key, value, blocked)[0], training=training)
+        x = x + self.dropout(
+            self.attention.attend(query, key, value, blocked)[0], training=training
+        )
         return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)), training=training)
 
 
-class DecoderLayer(layers.Layer):
+class DecoderLayer(layers.Layer):  # type: ignore[misc]
     """Self-attention, attention to the source, feed-forward."""
 
     def __init__(self, sizes: Sizes, **options: Any) -> None:
@@ -164,9 +171,15 @@ class DecoderLayer(layers.Layer):
         return self.self_attention.split(self.self_attention.joined(self.self_norm(x)))
 
     def combine(
-        self, x: Any, own: tuple[Any, Any, Any], blocked: Any, memory: tuple[Any, Any], hidden: Any, training: bool = False
+        self,
+        x: Any,
+        own: Sequence[Any],
+        blocked: Any,
+        memory: tuple[Any, Any],
+        hidden: Any,
+        training: bool = False,
     ) -> tuple[Any, Any]:
-        """Return the layer's output [B, T, D] and the weights [B, H, T, S] of its attention to the source.
+        """Return the output [B, T, D] and the weights [B, H, T, S] given to the source.
 
         Args:
             x: the layer's input [B, T, D].
@@ -176,24 +189,36 @@ class DecoderLayer(layers.Layer):
             hidden: added to the logits of the attention to the source.
             training: whether to drop out.
         """
-        x = x + self.dropout(self.self_attention.attend(*own, blocked)[0], training=training)
+        query, key, value = own
+        x = x + self.dropout(
+            self.self_attention.attend(query, key, value, blocked)[0], training=training
+        )
         assert self.cross_attention.query is not None
         (query,) = self.cross_attention.split(self.cross_attention.query(self.cross_norm(x)))
         attended, weights = self.cross_attention.attend(query, *memory, hidden)
         x = x + self.dropout(attended, training=training)
-        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)), training=training), weights
+        return x + self.dropout(
+            self.feed_forward(self.feed_forward_norm(x)), training=training
+        ), weights
 
 
-class Transformer(keras.Model):
-    """The whole network; ``call`` gives the decoder's last states, ``embedding`` turns them into logits."""
+class Transformer(keras.Model):  # type: ignore[misc]
+    """The whole network; ``call`` gives the decoder's states, ``logits`` judges them."""
 
     def __init__(self, sizes: Sizes, **options: Any) -> None:
         super().__init__(**options)
         self.sizes = sizes
         self.positions = position_table(sizes.max_tokens, sizes.dimension)
-        self.encoder_layers = [EncoderLayer(sizes, name=f"encoder_{i}") for i in range(sizes.layers)]
-        self.decoder_layers = [DecoderLayer(sizes, name=f"decoder_{i}") for i in range(sizes.layers)]
-        self.encoder_norm, self.decoder_norm = _norm(sizes.dimension, "encoder_norm"), _norm(sizes.dimension, "decoder_norm")
+        self.encoder_layers = [
+            EncoderLayer(sizes, name=f"encoder_{i}") for i in range(sizes.layers)
+        ]
+        self.decoder_layers = [
+            DecoderLayer(sizes, name=f"decoder_{i}") for i in range(sizes.layers)
+        ]
+        self.encoder_norm, self.decoder_norm = (
+            _norm(sizes.dimension, "encoder_norm"),
+            _norm(sizes.dimension, "decoder_norm"),
+        )
         self.dropout = layers.Dropout(sizes.dropout, name="embedding_dropout")
         self.embedding = self.add_weight(
             shape=(sizes.vocabulary, sizes.dimension),
@@ -203,15 +228,20 @@ class Transformer(keras.Model):
         self.built = True
 
     def embed(self, ids: Any, first: Any = 0) -> Any:
-        """Return scaled embeddings of ``ids`` [B, T] with positions from ``first`` on: [B, T, D]."""
-        x = ops.take(ops.cast(self.embedding, self.compute_dtype), ids, axis=0) * self.sizes.dimension**0.5
+        """Return scaled embeddings [B, T, D] of ``ids`` [B, T], at positions from ``first`` on."""
+        x = (
+            ops.take(ops.cast(self.embedding, self.compute_dtype), ids, axis=0)
+            * self.sizes.dimension**0.5
+        )
         positions = ops.slice(
-            ops.convert_to_tensor(self.positions), (first, 0), (ops.shape(ids)[1], self.sizes.dimension)
+            ops.convert_to_tensor(self.positions),
+            (first, 0),
+            (ops.shape(ids)[1], self.sizes.dimension),
         )
         return x + ops.cast(positions, x.dtype)
 
     def hide_padding(self, source: Any) -> Any:
-        """Return what to add to attention logits so that padding of ``source`` is not seen: [B, 1, 1, S]."""
+        """Return [B, 1, 1, S], what to add to logits so that padding is not seen."""
         return ops.cast(source == PAD, "float32")[:, None, None, :] * _BLOCKED
 
     def encode(self, source: Any, training: bool = False) -> Any:
@@ -231,7 +261,9 @@ class Transformer(keras.Model):
         blocked = ops.cast(steps[:, None] < steps[None, :], "float32") * _BLOCKED
         x = self.dropout(self.embed(given), training=training)
         for layer in self.decoder_layers:
-            x, _ = layer.combine(x, layer.project(x), blocked, layer.memory(encoded), hidden, training)
+            x, _ = layer.combine(
+                x, layer.project(x), blocked, layer.memory(encoded), hidden, training
+            )
         return self.decoder_norm(x)
 
     def logits(self, states: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The proof that an export translates as the trained network does: both are loaded again and asked for the same sentences."""
+"""The proof that both exports translate alike: they are loaded again and asked the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import ctranslate2
 import numpy as np
 
 from mt_trainer import decode
-from mt_trainer.errors import ArtifactInvalid
+from mt_trainer.errors import ParityError
 from mt_trainer.model import Transformer
 from mt_trainer.tokenizer import EOS, SPECIAL_PIECES, load
 
@@ -37,7 +37,9 @@ class Parity:
     score_difference: float
 
 
-def check(model: Transformer, vocabulary: bytes, saved: Path, converted: Path, sentences: Sequence[str]) -> Parity:
+def check(
+    model: Transformer, vocabulary: bytes, saved: Path, converted: Path, sentences: Sequence[str]
+) -> Parity:
     """Compare the two exports of ``model``, greedy and in float32.
 
     Args:
@@ -48,10 +50,12 @@ def check(model: Transformer, vocabulary: bytes, saved: Path, converted: Path, s
         sentences: what to translate.
 
     Raises:
-        ArtifactInvalid: they translate a sentence differently.
+        ParityError: they translate a sentence differently.
     """
     processor = load(vocabulary)
-    sentences = [text for text in sentences if 0 < len(processor.encode(text)) < model.sizes.max_tokens]
+    sentences = [
+        text for text in sentences if 0 < len(processor.encode(text)) < model.sizes.max_tokens
+    ]
     ours = _keras(decode.load(saved), sentences)
     theirs = _ctranslate2(converted, processor, sentences, model.sizes.max_tokens)
     ties, difference = 0, 0.0
@@ -61,13 +65,21 @@ def check(model: Transformer, vocabulary: bytes, saved: Path, converted: Path, s
         elif _is_tie(model, processor, text, tokens, other):
             ties += 1
         else:
-            raise ArtifactInvalid(
-                f"the exports disagree on {text!r}: TensorFlow says {' '.join(tokens)!r}, CTranslate2 {' '.join(other)!r}. "
+            raise ParityError(
+                f"the exports disagree on {text!r}: TensorFlow says {' '.join(tokens)!r}, "
+                f"CTranslate2 {' '.join(other)!r}. "
                 "Nothing was published; this is a fault of the trainer: report it with this message"
             )
     if difference > _SCORE:
-        raise ArtifactInvalid(f"the exports give the same translations, but their scores differ by {difference:.2g}")
-    _log.info("exports agree on %d sentences (%d ties, scores within %.1g)", len(sentences), ties, difference)
+        raise ParityError(
+            f"the exports give the same translations, but their scores differ by {difference:.2g}"
+        )
+    _log.info(
+        "exports agree on %d sentences (%d ties, scores within %.1g)",
+        len(sentences),
+        ties,
+        difference,
+    )
     return Parity(len(sentences), ties, difference)
 
 
@@ -77,7 +89,9 @@ def _keras(translate: Any, sentences: Sequence[str]) -> list[tuple[list[str], fl
         answer = translate(sentences[first : first + _BATCH])
         for row, score in zip(answer["tokens"].numpy(), answer["scores"].numpy(), strict=True):
             tokens = [token.decode() for token in row if token]
-            found.append(([token for token in tokens if token != SPECIAL_PIECES[EOS]], float(score)))
+            found.append(
+                ([token for token in tokens if token != SPECIAL_PIECES[EOS]], float(score))
+            )
     return found
 
 
@@ -96,11 +110,17 @@ def _ctranslate2(
     return [(answer.hypotheses[0], float(answer.scores[0])) for answer in answers]
 
 
-def _is_tie(model: Transformer, processor: Any, text: str, tokens: list[str], other: list[str]) -> bool:
+def _is_tie(
+    model: Transformer, processor: Any, text: str, tokens: list[str], other: list[str]
+) -> bool:
     """Return whether, where the two part, the network finds both next tokens equally probable."""
     end = SPECIAL_PIECES[EOS]
-    ours, theirs = ([processor.piece_to_id(token) for token in (*side, end)] for side in (tokens, other))
-    parting = next(i for i, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1])
+    ours, theirs = (
+        [processor.piece_to_id(token) for token in (*side, end)] for side in (tokens, other)
+    )
+    parting = next(
+        i for i, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]
+    )
     given = [processor.bos_id(), *ours[:parting]]
     source = [*processor.encode(text), EOS]
     states = model((np.array([source], np.int32), np.array([given], np.int32)), training=False)

@@ -1,4 +1,4 @@
-"""A training from beginning to end: data, vocabulary, network, artifact, result. Each part can be cut off and is found again."""
+"""A training from beginning to end: data, vocabulary, network, artifact, result."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import sentencepiece
+
 from mt_contract import artifact, names, report
 from mt_contract.report import TrainResult
-
 from mt_trainer import data, describe, device, encoded, storage, tokenizer
 from mt_trainer.checkpoint import Position, Store
 from mt_trainer.config import Job
 from mt_trainer.data import Corpus
 from mt_trainer.encoded import Encoded
-from mt_trainer.errors import DataInvalid
+from mt_trainer.errors import DataError
 from mt_trainer.progress import Board
 from mt_trainer.signals import Stopper
 
@@ -44,7 +44,7 @@ def run(job: Job, stopper: Stopper) -> TrainResult:
 
     Raises:
         TrainerError: with the reason for the user.
-        Stopped: the process was asked to end; the next attempt goes on from here.
+        StoppedError: the process was asked to end; the next attempt goes on from here.
         OSError: the run's folder cannot be written.
     """
     done = finished(job)
@@ -64,7 +64,7 @@ def run(job: Job, stopper: Stopper) -> TrainResult:
 
 
 def finished(job: Job) -> TrainResult | None:
-    """Return the result of this very run and recipe, if it stands in the folder with its artifact."""
+    """Return the result of this very run and recipe, if it and its artifact are there."""
     try:
         found = report.decode((job.out / names.TRAIN_RESULT).read_text(encoding="utf-8"))
         if not isinstance(found, TrainResult):
@@ -79,8 +79,8 @@ def prepare(job: Job, folder: Path) -> Text:
     """Read, check and tokenise the text into ``folder``, and describe it in ``dataset.json``.
 
     Raises:
-        DataInvalid: a file is broken, or a check is violated.
-        ConfigurationInvalid: the vocabulary cannot be made as the recipe asks.
+        DataError: a file is broken, or a check is violated.
+        ConfigurationError: the vocabulary cannot be made as the recipe asks.
     """
     training = job.recipe.training
     max_tokens = training.architecture.max_tokens
@@ -88,21 +88,35 @@ def prepare(job: Job, folder: Path) -> Text:
     vocabulary = _vocabulary(job, corpus)
     processor = tokenizer.load(vocabulary)
     train = encoded.encode(corpus.train, processor, max_tokens, folder / "train.tokens")
-    validation = encoded.encode(corpus.validation, processor, max_tokens, folder / "validation.tokens")
+    validation = encoded.encode(
+        corpus.validation, processor, max_tokens, folder / "validation.tokens"
+    )
     for name, part in (("training", train), ("validation", validation)):
         if not part.pairs:
-            raise DataInvalid(
-                f"every {name} pair has a side of more than {max_tokens - 1} tokens: raise training.architecture.maxTokens, "
+            raise DataError(
+                f"every {name} pair has a side of more than {max_tokens - 1} tokens: raise "
+                "training.architecture.maxTokens, "
                 "or split the text into sentences"
             )
-    document = describe.dataset(corpus, train, validation, processor.vocab_size(), training.vocabulary.size)
-    storage.retried(lambda: storage.write_aside(job.out / "dataset.json", json.dumps(document, indent=1).encode()))
-    _log.info("%d pairs, %d rejected; %d for validation", train.pairs, document["rejectedPairs"], validation.pairs)
+    document = describe.dataset(
+        corpus, train, validation, processor.vocab_size(), training.vocabulary.size
+    )
+    storage.retried(
+        lambda: storage.write_aside(
+            job.out / "dataset.json", json.dumps(document, indent=1).encode()
+        )
+    )
+    _log.info(
+        "%d pairs, %d rejected; %d for validation",
+        train.pairs,
+        document["rejectedPairs"],
+        validation.pairs,
+    )
     return Text(corpus, vocabulary, processor, train, validation, document)
 
 
 def _vocabulary(job: Job, corpus: Corpus) -> bytes:
-    """Return the vocabulary of this text and recipe: the one that an earlier attempt made, or a new one."""
+    """Return the vocabulary of this text and recipe: an earlier attempt's, or a new one."""
     path = job.out / "checkpoints" / f"vocabulary-{names.short(job.digest, corpus.digest)}.model"
     if path.exists():
         return path.read_bytes()
@@ -123,7 +137,9 @@ def _train_and_publish(job: Job, text: Text, board: Board, stopper: Stopper) -> 
     training = job.recipe.training
     store = Store(job.out / "checkpoints", names.short(job.digest, text.corpus.digest, length=16))
     with stopper.patient(), Tracker(board, job.out / "metrics.jsonl", training.budget) as tracker:
-        plan = Plan(training, text.train, text.validation, job.checkpoint_seconds, stopper.event, tracker)
+        plan = Plan(
+            training, text.train, text.validation, job.checkpoint_seconds, stopper.event, tracker
+        )
         tracker.expect(len(plan.batches(0)))
         position = fit(Learner(training, text.processor.vocab_size()), plan, store)
     weights = store.best()
@@ -139,18 +155,29 @@ def _train_and_publish(job: Job, text: Text, board: Board, stopper: Stopper) -> 
 
 
 def _sentences(text: Text) -> Sequence[str]:
-    """Return what the exports are compared on: test sentences, or validation sentences where there are none."""
+    """Return what the exports are compared on: test sentences, or else validation's."""
     if text.corpus.test.sentences:
         return text.corpus.test.sentences[:_PARITY_SENTENCES]
     with text.corpus.validation.open(encoding="utf-8", newline="\n") as lines:
-        return [line.split("\t")[0] for line, _ in zip(lines, range(_PARITY_SENTENCES), strict=False)]
+        return [
+            line.split("\t")[0] for line, _ in zip(lines, range(_PARITY_SENTENCES), strict=False)
+        ]
 
 
 def _result(job: Job, text: Text, position: Position, place: Path, gpus: int) -> TrainResult:
     manifest, digest = artifact.read_manifest(place)
     return TrainResult(
-        artifact={"uri": f"{job.uri}/{names.MODEL_FOLDER}", "digest": digest, "sizeBytes": manifest.size_bytes},
-        dataset={key: text.document[key] for key in ("digest", "pairs", "rejectedPairs", "anomalies")},
+        artifact={
+            "uri": f"{job.uri}/{names.MODEL_FOLDER}",
+            "digest": digest,
+            "sizeBytes": manifest.size_bytes,
+        },
+        dataset={
+            key: text.document[key] for key in ("digest", "pairs", "rejectedPairs", "anomalies")
+        },
         metrics={"loss": f"{position.best_training:.4f}", "validationLoss": f"{position.best:.4f}"},
-        usage={"cpuSeconds": round(position.cpu_seconds), "gpuSeconds": round(position.seconds * gpus)},
+        usage={
+            "cpuSeconds": round(position.cpu_seconds),
+            "gpuSeconds": round(position.seconds * gpus),
+        },
     )

@@ -1,4 +1,4 @@
-"""Statistics of the training text in fixed buckets: what the text of production is compared with to notice that it drifts."""
+"""Statistics of the training text in fixed buckets, to notice when production's text drifts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,29 @@ from mt_trainer.encoded import Encoded
 
 SCHEMA_VERSION = 1
 _CHUNK = 100_000  # pairs looked at together
-_FIRST_BYTE, _LAST_BYTE = 4, 259  # ids of the 256 pieces that spell a character the vocabulary lacks
+_FIRST_BYTE, _LAST_BYTE = (
+    4,
+    259,
+)  # ids of the 256 pieces that spell a character the vocabulary lacks
 
 _LENGTHS = (1, 2, 3, 4, 6, 8, 11, 16, 22, 32, 45, 64, 90, 128, 256)
 _SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 BOUNDS: Mapping[str, tuple[float, ...]] = {
     "sourceLength": _LENGTHS,  # pieces of the source
     "targetLength": _LENGTHS,  # pieces of the translation
-    "lengthRatio": (0.25, 0.5, 0.67, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0),  # pieces of the translation to the source's
+    "lengthRatio": (
+        0.25,
+        0.5,
+        0.67,
+        0.8,
+        0.9,
+        1.0,
+        1.1,
+        1.25,
+        1.5,
+        2.0,
+        4.0,
+    ),  # pieces of the translation to the source's
     "fallbackShare": _SHARES,  # share of the source's pieces that are single bytes
 }
 
@@ -26,14 +41,20 @@ BOUNDS: Mapping[str, tuple[float, ...]] = {
 def profile(encoded: Encoded) -> dict[str, Any]:
     """Return the document of ``profile.json``: for each feature bounds and counts.
 
-    A value x is counted in the first bucket whose bound is at least x, in the last one beyond all bounds.
+    A value x is counted in the first bucket whose bound is at least x, in the last one beyond all
+    bounds.
     """
     counts = {name: np.zeros(len(bounds) + 1, np.int64) for name, bounds in BOUNDS.items()}
     for first in range(0, encoded.pairs, _CHUNK):
-        for name, values in _features(encoded, np.arange(first, min(first + _CHUNK, encoded.pairs))).items():
+        for name, values in _features(
+            encoded, np.arange(first, min(first + _CHUNK, encoded.pairs))
+        ).items():
             buckets = np.searchsorted(BOUNDS[name], values, side="left")
             counts[name] += np.bincount(buckets, minlength=len(counts[name]))
-    features = {name: {"bounds": list(BOUNDS[name]), "counts": found.tolist()} for name, found in counts.items()}
+    features = {
+        name: {"bounds": list(BOUNDS[name]), "counts": found.tolist()}
+        for name, found in counts.items()
+    }
     return {"schemaVersion": SCHEMA_VERSION, "examples": encoded.pairs, "features": features}
 
 
@@ -42,7 +63,9 @@ def _features(encoded: Encoded, rows: np.ndarray) -> dict[str, np.ndarray]:
     begin = encoded.starts[2 * rows[0]]
     tokens = np.asarray(encoded.tokens[begin : encoded.starts[2 * rows[-1] + 2]])
     before = np.concatenate([[0], np.cumsum((tokens >= _FIRST_BYTE) & (tokens <= _LAST_BYTE))])
-    fallback = before[encoded.starts[2 * rows + 1] - begin] - before[encoded.starts[2 * rows] - begin]
+    fallback = (
+        before[encoded.starts[2 * rows + 1] - begin] - before[encoded.starts[2 * rows] - begin]
+    )
     length = np.maximum(source, 1)
     return {
         "sourceLength": source,

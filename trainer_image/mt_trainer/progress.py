@@ -1,11 +1,11 @@
-"""Live progress over HTTP: ``/progress`` as the JSON that the operator copies into a run's status, ``/metrics`` for Prometheus."""
+"""Live progress over HTTP: ``/progress`` as in a run's status, ``/metrics`` for Prometheus."""
 
 from __future__ import annotations
 
 import json
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,7 +36,10 @@ class Snapshot:
             "totalSteps": self.total_steps,
             "epoch": self.epoch,
             "progressPercentage": int(100 * self.fraction),
-            "metrics": [{"name": name, "value": format_metric(value)} for name, value in self.metrics.items()],
+            "metrics": [
+                {"name": name, "value": format_metric(value)}
+                for name, value in self.metrics.items()
+            ],
             "lastUpdatedTime": format_time(self.updated),
         }
         if self.remaining_seconds is not None:
@@ -45,13 +48,21 @@ class Snapshot:
 
     def exposition(self) -> str:
         """Return the same as Prometheus text."""
-        values = {"step": self.step, "steps": self.total_steps, "epoch": self.epoch, "progress_ratio": self.fraction}
+        values = {
+            "step": self.step,
+            "steps": self.total_steps,
+            "epoch": self.epoch,
+            "progress_ratio": self.fraction,
+        }
         values |= {_snake(name): value for name, value in self.metrics.items()}
-        return "".join(f"# TYPE {_PREFIX}{name} gauge\n{_PREFIX}{name} {value:g}\n" for name, value in values.items())
+        return "".join(
+            f"# TYPE {_PREFIX}{name} gauge\n{_PREFIX}{name} {value:g}\n"
+            for name, value in values.items()
+        )
 
 
 def format_metric(value: float) -> str:
-    """Return a metric's value as text: whole numbers from 100 on, else four digits behind the point."""
+    """Return a metric's value as text: whole from 100 on, else four digits behind the point."""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.4f}"
 
 
@@ -63,7 +74,7 @@ class Board:
     """The newest snapshot, and the server that shows it."""
 
     def __init__(self, port: int | None) -> None:
-        """Serve on ``port`` (0: any free one) until closed; on None, or where the port is taken, serve nowhere."""
+        """Serve on ``port`` (0: any free one); on None, or where it is taken, nowhere."""
         self.snapshot = Snapshot()
         self._server: ThreadingHTTPServer | None = None
         if port is None:
@@ -93,15 +104,18 @@ class Board:
             timeout = 10
 
             def do_GET(self) -> None:
-                pages = {
-                    "/progress": ("application/json", lambda: json.dumps(board.snapshot.document())),
+                pages: dict[str, tuple[str, Callable[[], str]]] = {
+                    "/progress": (
+                        "application/json",
+                        lambda: json.dumps(board.snapshot.document()),
+                    ),
                     "/metrics": ("text/plain; version=0.0.4", lambda: board.snapshot.exposition()),
                     "/healthz": ("text/plain", lambda: "ok"),
                 }
-                kind, page = pages.get(self.path, (None, None))
-                if kind is None or page is None:
+                if self.path not in pages:
                     self.send_error(404, "there are /progress, /metrics and /healthz")
                     return
+                kind, page = pages[self.path]
                 body = page().encode()
                 self.send_response(200)
                 self.send_header("Content-Type", kind)

@@ -1,4 +1,4 @@
-"""The artifact: built in a folder aside, checked, its manifest written last, then put in place by one rename."""
+"""The artifact: built aside, checked, its manifest written last, put in place by one rename."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
+
 from mt_contract import artifact, names
 from mt_contract.artifact import Manifest
-
 from mt_trainer import adam, convert, decode, model, parity, profile, storage, tokenizer
 from mt_trainer.config import Job
 from mt_trainer.encoded import Encoded
 
 _ASIDE, _OLD = ".model.aside", ".model.old"
-_PACKAGES = ("tensorflow", "tensorflow-cpu", "tensorflow-text", "keras", "ctranslate2", "sentencepiece")
+_PACKAGES = (
+    "tensorflow",
+    "tensorflow-cpu",
+    "tensorflow-text",
+    "keras",
+    "ctranslate2",
+    "sentencepiece",
+)
 
 
 def versions() -> dict[str, str]:
@@ -50,7 +57,7 @@ def build(
         dataset_digest: of the text.
 
     Raises:
-        ArtifactInvalid: the exports do not translate alike.
+        ParityError: the exports do not translate alike.
         OSError: it cannot be written.
     """
     folder = job.out / _ASIDE
@@ -64,7 +71,9 @@ def build(
     convert.save(network, tokenizer.pieces(processor), folder / artifact.CTRANSLATE2)
     decode.save(decode.Translation(network, vocabulary), folder / artifact.SAVED_MODEL)
     (folder / artifact.PROFILE).write_bytes(names.canonical(profile.profile(train)))
-    parity.check(network, vocabulary, folder / artifact.SAVED_MODEL, folder / artifact.CTRANSLATE2, sentences)
+    parity.check(
+        network, vocabulary, folder / artifact.SAVED_MODEL, folder / artifact.CTRANSLATE2, sentences
+    )
     artifact.write_manifest(
         folder,
         Manifest(
@@ -94,5 +103,3 @@ def publish(folder: Path, out: Path) -> Path:
     storage.sync(out)
     shutil.rmtree(old, ignore_errors=True)
     return place
-
-

@@ -1,4 +1,4 @@
-"""Rows of parallel text out of a TSV file, plain or gzip: streamed, checked byte by byte, every fault named with its line."""
+"""Rows of parallel text out of a TSV file, plain or gzip: streamed, faults named by line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from mt_trainer.errors import ConfigurationInvalid, DataInvalid, StorageUnavailable
+from mt_trainer.errors import ConfigurationError, DataError, StorageError
 
 MAX_LINE = 1 << 20  # bytes; a longer line is no sentence pair
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -38,11 +38,12 @@ def check_name(uri: str) -> None:
     """Refuse a file whose name says that it has a format this release does not read.
 
     Raises:
-        ConfigurationInvalid: the name ends like another format's.
+        ConfigurationError: the name ends like another format's.
     """
     if uri.lower().endswith(_OTHER_FORMATS):
-        raise ConfigurationInvalid(
-            f"data: {uri} is not read by this release, which reads TSV (source<TAB>target, one pair a line), "
+        raise ConfigurationError(
+            f"data: {uri} is not read by this release, which reads TSV (source<TAB>target, one "
+            "pair a line), "
             "plain or as .gz: convert the file"
         )
 
@@ -51,27 +52,32 @@ def read_rows(path: Path) -> Iterator[Row | Broken]:
     """Yield every line of ``path`` as a pair or as broken, in order.
 
     Raises:
-        DataInvalid: the file is missing, empty, binary, or a gzip file that is damaged or ends in the middle.
-        StorageUnavailable: the storage failed while reading.
+        DataError: the file is missing, empty, binary, or a gzip file that is damaged or ends in the
+            middle.
+        StorageError: the storage failed while reading.
     """
     line = 0
     try:
         with _opened(path) as stream:
-            for line, data in _lines(stream):  # noqa: B007 (named below, where reading fails)
+            for line, data in _lines(stream):
                 if b"\0" in data:
-                    raise DataInvalid(
-                        f"{path}, line {line}: holds NUL bytes, so this is a binary file (or UTF-16), not TSV in UTF-8: "
+                    raise DataError(
+                        f"{path}, line {line}: holds NUL bytes, so this is a binary file (or "
+                        "UTF-16), not TSV in UTF-8: "
                         "name the right file or convert it"
                     )
                 yield _row(line, data)
     except EOFError as error:
-        raise DataInvalid(
-            f"{path} is gzip but ends in the middle, after line {line}: it was cut off while copied; copy it again"
+        raise DataError(
+            f"{path} is gzip but ends in the middle, after line {line}: it was cut off while "
+            "copied; copy it again"
         ) from error
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataInvalid(f"{path} is damaged gzip after line {line} ({error}): copy it again") from error
+        raise DataError(
+            f"{path} is damaged gzip after line {line} ({error}): copy it again"
+        ) from error
     if not line:
-        raise DataInvalid(f"{path} is empty: name a file with one pair a line, source<TAB>target")
+        raise DataError(f"{path} is empty: name a file with one pair a line, source<TAB>target")
 
 
 @contextmanager
@@ -82,24 +88,34 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             magic = raw.read(4)
             raw.seek(0)
             if magic == _ZSTD:
-                raise ConfigurationInvalid(f"data: {path} is zstd; this release reads TSV, plain or gzip: recompress it")
+                raise ConfigurationError(
+                    f"data: {path} is zstd; this release reads TSV, plain or gzip: recompress it"
+                )
             if path.suffix == ".gz" and magic[:2] != _GZIP and magic:
-                raise DataInvalid(f"{path} is named .gz but is not gzip: rename or compress it")
+                raise DataError(f"{path} is named .gz but is not gzip: rename or compress it")
             yield cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if magic[:2] == _GZIP else raw
     except FileNotFoundError as error:
-        raise DataInvalid(f"{path} does not exist: correct the location in spec.data, or copy the file there") from error
+        raise DataError(
+            f"{path} does not exist: correct the location in spec.data, or copy the file there"
+        ) from error
     except (IsADirectoryError, NotADirectoryError) as error:
-        raise DataInvalid(f"{path} is not a file ({error.strerror}): name the TSV file itself") from error
+        raise DataError(
+            f"{path} is not a file ({error.strerror}): name the TSV file itself"
+        ) from error
     except PermissionError as error:
-        raise DataInvalid(f"{path} may not be read ({error.strerror}): give group or others read permission") from error
+        raise DataError(
+            f"{path} may not be read ({error.strerror}): give group or others read permission"
+        ) from error
     except gzip.BadGzipFile:
         raise
     except OSError as error:
-        raise StorageUnavailable(f"{path} could not be read ({error.strerror or error}): the storage failed") from error
+        raise StorageError(
+            f"{path} could not be read ({error.strerror or error}): the storage failed"
+        ) from error
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Yield (number from 1, line without its end); of an over-long line only the beginning, cut just over MAX_LINE."""
+    """Yield (number from 1, line without its end); an over-long line is cut over MAX_LINE."""
     number = 0
     while data := stream.readline(MAX_LINE + 2):
         number += 1

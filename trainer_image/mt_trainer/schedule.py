@@ -1,4 +1,4 @@
-"""The learning rate: a linear warm-up to the recipe's rate, then falling with the inverse square root of the step."""
+"""The learning rate: a linear warm-up, then falling with the inverse square root of the step."""
 
 from __future__ import annotations
 

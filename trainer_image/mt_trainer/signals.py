@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: while the network trains, a wish to stop that is met after the step; at any other time, the end at once."""
+"""SIGTERM and SIGINT: a wish to stop, met after the step; outside of training, the end at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Stopper:
         self._patient = False
 
     def install(self) -> None:
-        """Take over the signals. The first process of a container is not ended by SIGTERM unless it asks for it."""
+        """Take over the signals; a container's first process is not ended by them otherwise."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle)
 

@@ -1,4 +1,4 @@
-"""Writing to the run's folder: retried for a moment, then given up with a message that says what to do."""
+"""Writing to the run's folder: retried for a moment, then given up with advice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from mt_trainer.errors import StorageUnavailable
+from mt_trainer.errors import StorageError
 
 T = TypeVar("T")
 _PAUSES = (0.5, 1.0, 2.0)  # seconds before the further attempts
@@ -27,7 +27,7 @@ def retried(action: Callable[[], T], pauses: tuple[float, ...] = _PAUSES) -> T:
     """Return what ``action`` returns, tried again after short pauses while the storage fails.
 
     Raises:
-        StorageUnavailable: it failed each time, or in a way that does not pass.
+        StorageError: it failed each time, or in a way that does not pass.
     """
     for pause in (*pauses, None):
         try:
@@ -40,10 +40,10 @@ def retried(action: Callable[[], T], pauses: tuple[float, ...] = _PAUSES) -> T:
 
 
 def check_writable(folder: Path) -> None:
-    """Make ``folder`` and a file in it, so that a training does not find out at its end that it cannot be kept.
+    """Try to write, so that a training does not find out at its end that it cannot be kept.
 
     Raises:
-        StorageUnavailable: it cannot be written.
+        StorageError: it cannot be written.
     """
 
     def attempt() -> None:
@@ -54,11 +54,14 @@ def check_writable(folder: Path) -> None:
     retried(attempt)
 
 
-def unavailable(error: OSError) -> StorageUnavailable:
+def unavailable(error: OSError) -> StorageError:
     """Return the failure that ``error`` means for the user."""
     where = error.filename or "the run's folder"
-    advice = _ADVICE.get(error.errno or 0, "the storage failed; the run goes on from its last checkpoint when it is back")
-    return StorageUnavailable(f"{where} cannot be written ({error.strerror or error}): {advice}")
+    advice = _ADVICE.get(
+        error.errno or 0,
+        "the storage failed; the run goes on from its last checkpoint when it is back",
+    )
+    return StorageError(f"{where} cannot be written ({error.strerror or error}): {advice}")
 
 
 def write_aside(path: Path, data: bytes) -> None:

@@ -1,7 +1,8 @@
 """One normal form of text: NFC, single spaces, no control characters.
 
-``normalize`` is applied to the corpus; ``sentencepiece_rules`` gives the same form to SentencePiece as character rules, so that
-the tokenizer inside every engine normalises what it is asked to translate just as training did.
+``normalize`` is applied to the corpus; ``sentencepiece_rules`` gives the same form to SentencePiece
+as character rules, so that the tokenizer inside every engine normalises what it is asked to
+translate just as training did.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ def _table() -> dict[int, str]:
 
 
 def normalize(text: str) -> str:
-    """Return ``text`` in NFC, every run of white space one space, none at the ends, without control characters."""
+    """Return ``text`` in NFC, with single spaces, none at the ends, no control characters."""
     if _PLAIN.fullmatch(text):
         return text
     return " ".join(unicodedata.normalize("NFC", text.translate(_table())).split())
 
 
 def sentencepiece_rules() -> Iterator[tuple[str, str]]:
-    """Yield (from, to) of every character sequence that normalisation changes (but NUL, which no key can hold)."""
+    """Yield (from, to) of every sequence that normalisation changes; no key can hold a NUL."""
     yield from ((chr(code), to) for code, to in _table().items() if code and chr(code) != " ")
     for code in range(0x80, _PLANES):
         character = chr(code)

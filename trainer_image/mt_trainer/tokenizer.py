@@ -1,4 +1,4 @@
-"""The vocabulary: one SentencePiece model, learned from training text only, and from nothing but it and the recipe."""
+"""The vocabulary: one SentencePiece model, learned from training text only, always the same."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import sentencepiece
-from mt_contract.resource import Vocabulary
 
-from mt_trainer.errors import ConfigurationInvalid
+from mt_contract.resource import Vocabulary
+from mt_trainer.errors import ConfigurationError
 from mt_trainer.text import sentencepiece_rules
 
 PAD, UNK, BOS, EOS = range(4)
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 def train(text: Path, vocabulary: Vocabulary, seed: int) -> bytes:
-    """Return a SentencePiece model of both sides of ``text``; a size that the text is too small for is lowered.
+    """Return a SentencePiece model of both sides of ``text``; too large a size is lowered.
 
     Args:
         text: normalised ``source<TAB>target`` lines.
@@ -32,21 +32,28 @@ def train(text: Path, vocabulary: Vocabulary, seed: int) -> bytes:
         seed: of the sampling, where there is more text than is looked at.
 
     Raises:
-        ConfigurationInvalid: the size cannot hold the characters of the text.
+        ConfigurationError: the size cannot hold the characters of the text.
     """
     try:
         return _train(text, vocabulary.algorithm, vocabulary.size, seed)
     except RuntimeError as error:
         message = str(error)
     if found := _TOO_LOW.search(message):
-        raise ConfigurationInvalid(
-            f"training.vocabulary.size is {vocabulary.size}, but the characters of the training text and the 260 fixed "
+        raise ConfigurationError(
+            f"training.vocabulary.size is {vocabulary.size}, but the characters of the training "
+            "text and the 260 fixed "
             f"pieces alone are {found[1]}: choose at least that, better a few thousand"
         )
     if not (found := _TOO_HIGH.search(message)):
-        raise ConfigurationInvalid(f"training.vocabulary: SentencePiece cannot learn it from this text: {message}")
+        raise ConfigurationError(
+            f"training.vocabulary: SentencePiece cannot learn it from this text: {message}"
+        )
     size = int(found[1])
-    _log.warning("vocabulary lowered from %d to %d pieces: the training text holds no more", vocabulary.size, size)
+    _log.warning(
+        "vocabulary lowered from %d to %d pieces: the training text holds no more",
+        vocabulary.size,
+        size,
+    )
     return _train(text, vocabulary.algorithm, size, seed)
 
 

@@ -1,4 +1,4 @@
-"""What a training tells of itself while it runs: metrics.jsonl, ``name=value`` lines, the progress board, a bar on a terminal."""
+"""What a training tells of itself: metrics.jsonl, ``name=value`` lines, progress, a bar."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from mt_contract.codec import format_time
-from mt_contract.resource import Budget
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from mt_contract.codec import format_time
+from mt_contract.resource import Budget
 from mt_trainer import storage
 from mt_trainer.checkpoint import Position
 from mt_trainer.progress import Board, Snapshot, format_metric
@@ -46,21 +46,28 @@ class Tracker:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._bar:
             self._bar.stop()
 
     def __call__(self, position: Position, ended: bool) -> None:
         """Take note of a position; ``ended``: an epoch is over."""
-        if position.step < self._seen:  # the first step of this attempt, or of the way on after a rollback
+        if (
+            position.step < self._seen
+        ):  # the first step of this attempt, or of the way on after a rollback
             storage.retried(lambda: forget_after(self._path, position.step - 1))
         self._seen = position.step
         self._speed.see(position)
         snapshot = self._snapshot(position, ended)
         self._board.snapshot = snapshot
         if self._bar and self._task is not None:
-            self._bar.update(self._task, completed=snapshot.fraction, numbers=_pairs(snapshot.metrics))
+            self._bar.update(
+                self._task, completed=snapshot.fraction, numbers=_pairs(snapshot.metrics)
+            )
         if ended or time.monotonic() - self._line_at >= _LINE_SECONDS:
             self._line_at = time.monotonic()
             self._write(snapshot)
@@ -85,7 +92,12 @@ class Tracker:
         )
 
     def _write(self, snapshot: Snapshot) -> None:
-        line = {"epoch": snapshot.epoch, "step": snapshot.step, **snapshot.metrics, "time": format_time(snapshot.updated)}
+        line = {
+            "epoch": snapshot.epoch,
+            "step": snapshot.step,
+            **snapshot.metrics,
+            "time": format_time(snapshot.updated),
+        }
         storage.retried(lambda: _append(self._path, json.dumps(line) + "\n"))
         print(f"epoch={snapshot.epoch} step={snapshot.step} {_pairs(snapshot.metrics)}", flush=True)
 
@@ -100,13 +112,15 @@ class _Speed:
     def see(self, position: Position) -> None:
         last, self._last = self._last, position
         if last and position.step > last.step and position.seconds > last.seconds:
-            tokens = position.tokens - (last.tokens if position.epoch == last.epoch and position.batch > 1 else 0)
+            tokens = position.tokens - (
+                last.tokens if position.epoch == last.epoch and position.batch > 1 else 0
+            )
             now = tokens / (position.seconds - last.seconds)
             self.value = now if not self.value else 0.9 * self.value + 0.1 * now
 
 
 def forget_after(path: Path, step: int) -> None:
-    """Drop the lines of steps after ``step`` from a metrics file: an attempt that was cut off went further than its checkpoint."""
+    """Drop lines of steps after ``step``: an attempt cut off went beyond its checkpoint."""
     if not path.exists():
         return
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""The training itself: epochs of batches until the budget is used or nothing gets better, able to stop and go on anywhere."""
+"""The training itself: epochs of batches, able to stop anywhere and go on as if it had not."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-from mt_contract.resource import Training
 
+from mt_contract.resource import Training
 from mt_trainer import batches
 from mt_trainer.checkpoint import Arrays, Position, Store
 from mt_trainer.encoded import Batch, Encoded
-from mt_trainer.errors import Diverged
+from mt_trainer.errors import DivergedError
 from mt_trainer.schedule import rate
 
 _MEMORY = 0.95  # of the running mean of the steps' losses
@@ -24,11 +24,11 @@ _RUNAWAY = 1.5  # nats of that mean above its lowest: from a trained model back 
 _log = logging.getLogger(__name__)
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """The training was asked to stop; everything is saved."""
 
 
-class RanAway(Exception):
+class RunawayError(Exception):
     """The loss is no number any more, or far above what it was."""
 
 
@@ -83,9 +83,9 @@ def fit(learner: Learns, plan: Plan, store: Store) -> Position:
     """Train from the newest checkpoint, or from the start, to the end; return where it ended.
 
     Raises:
-        Diverged: the loss ran away a second time.
-        Stopped: ``plan.stop`` was set; the next call goes on from here.
-        StorageUnavailable: a checkpoint cannot be written.
+        DivergedError: the loss ran away a second time.
+        StoppedError: ``plan.stop`` was set; the next call goes on from here.
+        StorageError: a checkpoint cannot be written.
     """
     return _Loop(learner, plan, store).run()
 
@@ -111,14 +111,16 @@ class _Loop:
         while not self._position.finished:
             try:
                 self._epoch()
-            except RanAway as reason:
+            except RunawayError as reason:
                 self._roll_back(str(reason))
         return self._position
 
     def _go_on_from(self, arrays: Arrays, position: Position) -> None:
         self._learner.restore(arrays)
         self._position, self._cpu_before = position, position.cpu_seconds
-        _log.info("going on from the checkpoint of step %d, epoch %d", position.step, position.epoch + 1)
+        _log.info(
+            "going on from the checkpoint of step %d, epoch %d", position.step, position.epoch + 1
+        )
 
     def _epoch(self) -> None:
         """Do what is left of the epoch, then measure, keep the best and save."""
@@ -129,7 +131,7 @@ class _Loop:
             self._plan.report(self._position, False)
             if self._plan.stop.is_set():
                 self._save()
-                raise Stopped(f"stopped after step {self._position.step}, which is saved")
+                raise StoppedError(f"stopped after step {self._position.step}, which is saved")
             if self._now - self._saved >= self._plan.checkpoint_seconds:
                 self._save()
         self._end_epoch()
@@ -138,13 +140,15 @@ class _Loop:
         at, optimizer = self._position, self._plan.training.optimizer
         peak = float(optimizer.learning_rate) * at.rate_factor
         loss_sum, tokens = self._learner.learn(
-            self._plan.train.batch(rows), rate(at.step + 1, peak, optimizer.warmup_steps), at.step + 1
+            self._plan.train.batch(rows),
+            rate(at.step + 1, peak, optimizer.warmup_steps),
+            at.step + 1,
         )
         loss = loss_sum / tokens
         smoothed = loss if at.smoothed is None else _MEMORY * at.smoothed + (1 - _MEMORY) * loss
         lowest = smoothed if at.lowest is None else min(at.lowest, smoothed)
         if not math.isfinite(loss) or smoothed > lowest + _RUNAWAY:
-            raise RanAway(f"step {at.step + 1}: loss {loss:.2f}, its mean was {lowest:.2f}")
+            raise RunawayError(f"step {at.step + 1}: loss {loss:.2f}, its mean was {lowest:.2f}")
         before, self._now = self._now, self._plan.clock()
         self._position = replace(
             at,
@@ -162,7 +166,7 @@ class _Loop:
         rows = batches.in_order(validation.lengths, self._plan.training.optimizer.batch_tokens)
         loss = self._learner.validate(map(validation.batch, rows))
         if not math.isfinite(loss):
-            raise RanAway(f"step {self._position.step}: validation loss {loss}")
+            raise RunawayError(f"step {self._position.step}: validation loss {loss}")
         at = self._position
         better = at.best is None or loss < at.best
         at = replace(
@@ -200,17 +204,22 @@ class _Loop:
         """Go back to the last checkpoint, once, and on from there at half the rate.
 
         Raises:
-            Diverged: it was done before.
+            DivergedError: it was done before.
         """
         seconds, found = self._position.seconds, self._store.latest()
         if self._position.rollbacks or not found:
-            raise Diverged(
-                f"the loss ran away again, at half the learning rate ({reason}): lower training.optimizer.learningRate "
-                f"({self._plan.training.optimizer.learning_rate}), lengthen warmupSteps, or look for wrong pairs in the data"
+            raise DivergedError(
+                f"the loss ran away again, at half the learning rate ({reason}): lower "
+                "training.optimizer.learningRate "
+                f"({self._plan.training.optimizer.learning_rate}), lengthen warmupSteps, or look "
+                "for wrong pairs in the data"
             )
         _log.warning("the loss ran away (%s): going back, and on at half the learning rate", reason)
         self._go_on_from(*found)
         self._position = replace(
-            self._position, rollbacks=1, rate_factor=0.5 * self._position.rate_factor, seconds=seconds
+            self._position,
+            rollbacks=1,
+            rate_factor=0.5 * self._position.rate_factor,
+            seconds=seconds,
         )
         self._save()
