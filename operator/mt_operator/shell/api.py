@@ -23,6 +23,7 @@ READ_SECONDS = 15.0
 WRITE_SECONDS = 10.0
 PAGE = 500
 _JSON, _APPLY = "application/json", "application/apply-patch+yaml"
+_NAMES = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,20 @@ class Api:
         except NotFoundError:
             return None
 
+    async def served(self, api_version: str) -> frozenset[str]:
+        """Return the plurals of the kinds that are served under a group and version."""
+        try:
+            found = await self._read("list kinds", f"/apis/{api_version}", {})
+        except NotFoundError:
+            return frozenset()
+        return frozenset(resource["name"] for resource in found.get("resources") or ())
+
+    async def definitions(self) -> frozenset[str]:
+        """Return the names of all CustomResourceDefinitions."""
+        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        found = await self._read("list definitions", path, {}, _NAMES)
+        return frozenset(each["metadata"]["name"] for each in found.get("items") or ())
+
     async def create(self, manifest: Mapping[str, Any]) -> Object:
         """Create an object.
 
@@ -145,8 +160,11 @@ class Api:
         except NotFoundError:
             return
 
-    async def _read(self, what: str, path: str, query: Mapping[str, str]) -> Object:
-        return await self._send(f"{what} {path}", READ_SECONDS, "GET", path, query, None, _JSON)
+    async def _read(
+        self, what: str, path: str, query: Mapping[str, str], accept: str = _JSON
+    ) -> Object:
+        what, seconds = f"{what} {path}", READ_SECONDS
+        return await self._send(what, seconds, "GET", path, query, None, _JSON, accept)
 
     async def _write(
         self,
@@ -174,6 +192,7 @@ class Api:
         query: Mapping[str, str],
         body: Mapping[str, Any] | None,
         content_type: str,
+        accept: str = _JSON,
     ) -> Object:
         try:
             async with asyncio.timeout(seconds):
@@ -181,7 +200,7 @@ class Api:
                     method,
                     path,
                     query_params=list(query.items()),
-                    header_params={"Content-Type": content_type, "Accept": _JSON},
+                    header_params={"Content-Type": content_type, "Accept": accept},
                     body=body,
                     auth_settings=["BearerToken"],
                 )

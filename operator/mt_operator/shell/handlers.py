@@ -37,14 +37,19 @@ class Wakeups:
         """Call ``wake`` for every key."""
         self._wake = wake
         self._followers: dict[Key, set[Key]] = {}
+        self._generations: dict[Key, int] = {}
 
     def model(self, change: str | None, found: Tree) -> None:
-        """A TranslationModel: itself; its runs where it came or went."""
+        """A TranslationModel: itself; its runs where its spec came, changed or went."""
         key = _key(names.MODEL_KIND, found)
+        generation = found["metadata"].get("generation", 0)
         self._wake(key)
-        if change != "MODIFIED":
+        if change != "MODIFIED" or self._generations.get(key) != generation:
             for run in sorted(self._followers.get(key, ())):
                 self._wake(run)
+        self._generations[key] = generation
+        if change == "DELETED":
+            del self._generations[key]
 
     def run(self, change: str | None, found: Tree) -> None:
         """A TrainingRun: itself and its model."""

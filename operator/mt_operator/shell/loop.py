@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from mt_contract import names
 from mt_operator.core.model.decide import decide_model
-from mt_operator.core.observed import ObservedModel, ObservedRun
+from mt_operator.core.observed import ObservedRun
 from mt_operator.core.plan import ImpossibleError, Plan
 from mt_operator.core.reasons import Reason
 from mt_operator.core.run.decide import decide_run
@@ -25,8 +25,8 @@ from mt_operator.shell.observe_run import observe_run
 from mt_operator.shell.queue import Key, Queue
 
 log = logging.getLogger(__name__)
-RESYNC = timedelta(minutes=30)  # a look at everything, should a wake-up ever be lost
-CLUSTER = timedelta(minutes=1)  # between two looks for KServe or Gateway API where they are missing
+# Looks at everything, should a wake-up ever be lost.
+RESYNC, ON_ITS_WAY = timedelta(minutes=30), timedelta(seconds=30)
 
 
 class RefusedPlanError(Exception):
@@ -115,12 +115,14 @@ def next_look(observed: Observed, plan: Plan, outcome: Outcome) -> timedelta:
     """Return when to look again if nothing wakes the key before."""
     if outcome.wrote_status:
         return timedelta()  # children follow from the status that was just stored
-    soonest = min(RESYNC, plan.requeue_after or RESYNC)
-    if isinstance(observed, ObservedModel):
-        cluster = observed.cluster
-        complete = cluster.kserve and cluster.gateway_api
-        soonest = soonest if complete else min(soonest, CLUSTER)
-    return soonest
+    limit = ON_ITS_WAY if on_its_way(observed) else RESYNC
+    return min(limit, plan.requeue_after or limit)
+
+
+def on_its_way(observed: Observed) -> bool:
+    """Return whether the object waits for something to happen in the cluster."""
+    conditions = observed.status.get("conditions") or ()
+    return any(c.get("type") == "Reconciling" and c.get("status") == "True" for c in conditions)
 
 
 def summary(observed: Observed, plan: Plan) -> str:

@@ -17,6 +17,7 @@ import aiohttp
 
 from mt_operator.settings import Settings
 from mt_operator.shell import api, handlers, metrics
+from mt_operator.shell.kinds import wait_for_kinds
 from mt_operator.shell.leader import Leader, Term
 from mt_operator.shell.loop import Loop, supervise
 from mt_operator.shell.observe import World
@@ -77,9 +78,7 @@ async def _run(options: Options, loop: Loop) -> int:
     work = asyncio.create_task(supervise(loop, options.workers), name="workers")
     lease = asyncio.create_task(loop.leader.run(), name="lease")
     signals = asyncio.create_task(_signals(asked, kopf_ready), name="signals")
-    watches = asyncio.create_task(
-        handlers.watch(loop.queue.wake, options.namespaces, kopf_stop, kopf_ready), name="watches"
-    )
+    watches = asyncio.create_task(_watch(options, loop, kopf_stop, kopf_ready), name="watches")
     await asyncio.wait((work, lease, signals, watches), return_when=asyncio.FIRST_COMPLETED)
     orderly = asked.is_set() or _ended_well(watches)
     work.cancel()
@@ -88,24 +87,42 @@ async def _run(options: Options, loop: Loop) -> int:
     failed = await _failures((work, lease, signals))
     await loop.leader.release()  # nothing writes any more
     kopf_stop.set()
+    if not kopf_ready.is_set():
+        watches.cancel()
     failed += await _failures((watches,))
     for name, error in failed:
         log.error("%s ended: %s", name, error, exc_info=error)
     return 0 if orderly and not failed else 1
 
 
+async def _watch(
+    options: Options, loop: Loop, kopf_stop: asyncio.Event, kopf_ready: asyncio.Event
+) -> None:
+    await wait_for_kinds(loop.world.api)
+    await handlers.watch(loop.queue.wake, options.namespaces, kopf_stop, kopf_ready)
+
+
 async def _signals(asked: asyncio.Event, kopf_ready: asyncio.Event) -> None:
     """End when the process is asked to stop.
 
     kopf takes the signals when it starts, and its end would cancel what must end in order: so they
-    are taken back. One that comes before ends kopf, and by that everything else.
+    are taken back.
     """
-    await kopf_ready.wait()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
-    log.info("watching")
-    await asked.wait()
+
+    def take() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, asked.set)
+
+    take()
+    started = asyncio.create_task(kopf_ready.wait())
+    stopped = asyncio.create_task(asked.wait())
+    await asyncio.wait((started, stopped), return_when=asyncio.FIRST_COMPLETED)
+    started.cancel()
+    if not stopped.done():
+        take()
+        log.info("watching")
+        await stopped
     log.info("stopping")
 
 
