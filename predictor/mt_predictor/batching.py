@@ -149,12 +149,10 @@ class Batcher:
             task.add_done_callback(self._tasks.discard)
 
     async def _work(self, batch: Sequence[_Item]) -> None:
-        try:
-            self._on_batch(len(batch))
-            await self._translate(batch)
-        finally:
-            self._free += 1
-            self._dispatch()
+        self._on_batch(len(batch))
+        await self._translate(batch)
+        self._free += 1
+        self._dispatch()
 
     async def _translate(self, batch: Sequence[_Item]) -> None:
         loop = asyncio.get_running_loop()
@@ -163,21 +161,18 @@ class Batcher:
             results = await loop.run_in_executor(
                 self._executor, self._run, sources, batch[0].beam_size
             )
-            answers: Sequence[Hypothesis | Exception] = results
+            for item, result in zip(batch, results, strict=True):
+                if not item.future.done():
+                    item.future.set_result(result)
         except Exception as error:
             if len(batch) > 1:  # one of them is at fault: each has to stand alone
                 for item in batch:
                     await self._translate([item])
                 return
-            _log.error("a sentence of %d tokens failed: %s", len(sources[0]), type(error).__name__)
-            answers = [TranslationFailedError(f"the engine failed: {type(error).__name__}")]
-        for item, answer in zip(batch, answers, strict=True):
-            if item.future.done():
-                continue
-            if isinstance(answer, Exception):
-                item.future.set_exception(answer)
-            else:
-                item.future.set_result(answer)
+            name = type(error).__name__
+            _log.error("a sentence of %d tokens failed: %s", len(sources[0]), name)
+            if not batch[0].future.done():
+                batch[0].future.set_exception(TranslationFailedError(f"the engine failed: {name}"))
 
     def _started(self, ticket: Ticket) -> None:
         if ticket.waiting:

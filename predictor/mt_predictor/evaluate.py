@@ -29,7 +29,7 @@ from mt_predictor.settings import (
     Located,
 )
 from mt_predictor.storage import writing
-from mt_predictor.testset import Example, TestSet
+from mt_predictor.testset import Example, ExampleSet
 from mt_predictor.translator import Options, TextRefusedError, Translation, Translator
 
 _AT_ONCE = 2000  # sentences between two lines of progress
@@ -103,7 +103,7 @@ def read_task(env: Environment) -> Task:
     )
 
 
-def inputs_digest(task: Task, test: TestSet) -> str:
+def inputs_digest(task: Task, test: ExampleSet) -> str:
     """Return a digest of all that the result is a function of."""
     told = {
         "run": task.run,
@@ -144,7 +144,7 @@ def translated(
     return done, loaded.manifest.target_language
 
 
-def _evaluated(task: Task, test: TestSet, inputs: str, env: Environment) -> EvaluationResult:
+def _evaluated(task: Task, test: ExampleSet, inputs: str, env: Environment) -> EvaluationResult:
     ours, language = translated(task.artifact, task.engine, "MT_ARTIFACT", test.examples, env)
     theirs = None
     if task.baseline is not None:

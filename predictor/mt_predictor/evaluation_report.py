@@ -31,6 +31,7 @@ def finished(folder: Path, inputs: str) -> EvaluationResult | None:
     except (OSError, ValueError, ReportError, RecursionError):
         return None  # none, or a broken one: it is made anew
     same = isinstance(document, dict) and document.get("inputs") == inputs
+    same = same and (folder / names.TRANSLATIONS).exists()
     return message if same and isinstance(message, EvaluationResult) else None
 
 

@@ -63,6 +63,10 @@ class Guard:
         if scope["type"] != "http" or not _is_inference(scope):
             await self._app(scope, receive, send)
             return
+        with self._metrics.in_progress.track_inprogress():
+            await self._guarded(scope, receive, send)
+
+    async def _guarded(self, scope: Message, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         outgoing = _Outgoing(send, self._metrics.revision, self._draining)
         begun, code = monotonic(), 500

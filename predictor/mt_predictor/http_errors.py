@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from grpc_interceptor.exceptions import GrpcException
-from kserve.errors import InvalidInput, ModelNotFound, ModelNotReady
+from kserve.errors import InvalidInput, ModelNotFound, ModelNotReady, ServerNotReady
 from starlette.exceptions import HTTPException
 
 _log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ async def not_found(_: Request, error: Exception) -> JSONResponse:
 
 
 async def not_ready(_: Request, error: Exception) -> JSONResponse:
-    """Answer while the model drains."""
+    """Answer a readiness probe while the server drains."""
     return answer(503, str(error))
 
 
@@ -133,6 +133,7 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(InvalidInput, wrong_input)
     app.add_exception_handler(ModelNotFound, not_found)
     app.add_exception_handler(ModelNotReady, not_ready)
+    app.add_exception_handler(ServerNotReady, not_ready)
     app.add_exception_handler(NotImplementedError, not_offered)
     app.add_exception_handler(HTTPException, by_status)
     app.add_exception_handler(Exception, unforeseen)

@@ -49,6 +49,11 @@ class Metrics:
             buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
             registry=registry,
         )
+        self.in_progress = Gauge(
+            "translation_requests_in_progress",
+            "Requests being read or answered.",
+            registry=registry,
+        )
         self.queue_length = Gauge(
             "translation_queue_length", "Requests that wait for a worker.", registry=registry
         )

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from urllib.parse import quote, urlsplit
 
 from mt_contract import names, report
@@ -80,8 +81,8 @@ def compare(held_out: Sequence[HeldOut], translate: Callable[[str], Reply]) -> P
             problems.append(reply.problem)
         equal += reply.translation == sentence.translation
     first = f"The first without an answer: {problems[0]}" if problems else ""
-    share = f"{equal / len(held_out):.4f}" if equal < len(held_out) else "1"
-    return ProbeResult(len(held_out), share, len(problems), first)
+    share = Decimal(equal * 10_000 // len(held_out)) / 10_000  # down: never more than there is
+    return ProbeResult(len(held_out), f"{share}", len(problems), first)
 
 
 class Endpoint:

@@ -114,7 +114,8 @@ def _runs(pieces: tuple[str, ...], limit: int) -> Iterator[Part]:
     room = max(1, limit * 3 // 4)
     begin = 0
     while begin < len(pieces):
-        end = _cut(pieces, begin, min(begin + room, len(pieces)))
+        rest = len(pieces) - begin
+        end = len(pieces) if rest <= limit else _cut(pieces, begin, begin + room)
         yield Segment(pieces[begin:end])
         if end < len(pieces) and pieces[end].startswith(WORD):
             yield " "
@@ -123,8 +124,6 @@ def _runs(pieces: tuple[str, ...], limit: int) -> Iterator[Part]:
 
 def _cut(pieces: tuple[str, ...], begin: int, end: int) -> int:
     """Return where a run of at most ``end - begin`` pieces ends best, in its second half."""
-    if end == len(pieces):
-        return end
     places = [at for at in range(end, (begin + end) // 2, -1) if pieces[at].startswith(WORD)]
     after_mark = (at for at in places if pieces[at - 1][-1] in _CLAUSE_MARKS)
     if place := next(after_mark, places[0] if places else 0):

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,7 @@ from mt_predictor.http_errors import BadRequest, Forbidden, RequestRefused
 from mt_predictor.metrics import Metrics
 from mt_predictor.protocol import V2_HINT, parse_json
 
+LINGER_SECONDS = 0.5
 FINISH_SECONDS = 25  # what is under way may take this long after the drain
 _log = logging.getLogger(__name__)
 
@@ -95,11 +97,23 @@ class _DataPlane(DataPlane):  # type: ignore[misc]
 
 
 class _Uvicorn(uvicorn.Server):
-    """Leaves signals to us: its own handler stops listening at once."""
+    """Leaves signals to us, whose handler does not stop listening at once; closes gently."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the port first, and only a while later connections that are silent.
+
+        The client of a connection that was just made is about to send its request.
+        """
+        for _ in range(3):  # take those who have connected while the loop was busy
+            await asyncio.sleep(0)
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(LINGER_SECONDS)
+        await super().shutdown(sockets)
 
 
 class _RestServer(RESTServer):  # type: ignore[misc]

@@ -62,7 +62,7 @@ class Located:
 
 
 @dataclass(frozen=True)
-class TestFile:
+class ExampleFile:
     """One file of test sentences, and the slice that its sentences belong to."""
 
     uri: str
@@ -81,7 +81,7 @@ class Asked:
 class EvaluationSettings:
     """What is measured (``MT_EVALUATION``); no bound of any gate."""
 
-    test: tuple[TestFile, ...]
+    test: tuple[ExampleFile, ...]
     confidence: str
     seed: int
     comparisons: tuple[Asked, ...] = ()

@@ -31,7 +31,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class TestSet:
+class ExampleSet:
     """All test sentences."""
 
     examples: tuple[Example, ...]
@@ -40,7 +40,7 @@ class TestSet:
     digests: tuple[str, ...]  # of each file's content
 
 
-def read(files: Sequence[tuple[str, Path, str | None]], data_format: str = "Auto") -> TestSet:
+def read(files: Sequence[tuple[str, Path, str | None]], data_format: str = "Auto") -> ExampleSet:
     """Return the sentences of ``files``: (URI for messages, path, slice).
 
     Raises:
@@ -70,7 +70,7 @@ def read(files: Sequence[tuple[str, Path, str | None]], data_format: str = "Auto
         examples += found
         broken += len(bad)
         named += bad
-    return TestSet(tuple(examples), broken, tuple(named[:_NAMED_ROWS]), tuple(digests))
+    return ExampleSet(tuple(examples), broken, tuple(named[:_NAMED_ROWS]), tuple(digests))
 
 
 def _content(uri: str, path: Path, digests: list[str]) -> bytes:

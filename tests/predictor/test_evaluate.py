@@ -1,0 +1,261 @@
+"""The evaluation Job, from its environment to its files and its last words."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sacrebleu import corpus_chrf
+from tests.predictor.builders import build_artifact, sentences
+
+from mt_contract import report
+from mt_contract.report import EvaluationResult
+from mt_predictor import evaluate
+from mt_predictor.errors import BadArtifactError, ConfigurationError, DataError, StorageError
+from mt_predictor.translator import Options, Translator
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="session")
+def baseline(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("baseline") / "model"
+    return {"uri": str(folder), "digest": build_artifact(folder, seed=2)}
+
+
+def job(tmp_path: Path, artifact: Path, **changes: Any) -> dict[str, str]:
+    """Return a Job's environment, and make its test data and termination log."""
+    pairs = list(zip(sentences(40), sentences(40, seed=2), strict=True))
+    pairs[0] = (pairs[0][0], f"{SCRIPT} {pairs[0][1]}")
+    for name, some in (("a.tsv", pairs[:25]), ("b.tsv", pairs[25:])):
+        (tmp_path / name).write_text("".join(f"{source}\t{target}\n" for source, target in some))
+    (tmp_path / "log").touch()
+    evaluation = {
+        "test": [
+            {"uri": f"file://{tmp_path / 'a.tsv'}", "slice": "general"},
+            {"uri": f"file://{tmp_path / 'b.tsv'}", "slice": "legal"},
+        ],
+        "format": "Auto",
+        "fields": {"source": "source", "target": "target"},
+        "confidence": "0.95",
+        "seed": 4,
+        "comparisons": [
+            {"metric": "chrF"},
+            {"metric": "BLEU", "slice": "legal"},
+            {"metric": "EmptyFraction"},
+            {"metric": "chrF", "slice": "unknown"},
+        ],
+    }
+    env: dict[str, Any] = {
+        "MT_RUN": "toy-1",
+        "MT_OUTPUT": str(tmp_path / "run"),
+        "MT_ARTIFACT": {"uri": str(artifact)} | {"digest": digest_of(artifact)},
+        "MT_EVALUATION": evaluation | changes.pop("evaluation", {}),
+        "MT_ENGINE": {"engine": "CTranslate2", "precision": "Float32", "beamSize": 2},
+        "MT_LANGUAGES": "pt-en",
+        "MT_TERMINATION_LOG": str(tmp_path / "log"),
+    } | changes
+    return {key: v if isinstance(v, str) else json.dumps(v) for key, v in env.items()}
+
+
+def digest_of(folder: Path) -> str:
+    from mt_contract.artifact import read_manifest
+
+    return read_manifest(folder)[1]
+
+
+def said(env: dict[str, str]) -> EvaluationResult:
+    message = report.decode(Path(env["MT_TERMINATION_LOG"]).read_text())
+    assert isinstance(message, EvaluationResult)
+    return message
+
+
+def test_it_scores_what_the_engine_says(
+    artifact_folder: Path, translator: Translator, tmp_path: Path
+) -> None:
+    env = job(tmp_path, artifact_folder)
+    evaluate.run(env)
+    result = said(env)
+    lines = [
+        json.loads(line)
+        for line in (tmp_path / "run/evaluation/translations.jsonl").read_text().splitlines()
+    ]
+    expected = translator.translate([line["source"] for line in lines], Options(2))
+    assert [line["translation"] for line in lines] == [one.text for one in expected]
+    assert [line["slice"] for line in lines] == ["general"] * 25 + ["legal"] * 15
+    official = corpus_chrf(
+        [line["translation"] for line in lines], [[line["reference"] for line in lines]]
+    )
+    assert result.scores["chrF"] == f"{official.score:.4f}"
+    assert result.examples == 40
+    assert result.baseline is None
+    assert result.signatures.keys() == {"chrF", "BLEU", "TER"}
+    rows = [(row.metric, row.slice, row.examples, row.delta) for row in result.comparisons]
+    assert rows == [
+        ("chrF", None, 40, None),
+        ("BLEU", "legal", 15, None),
+        ("EmptyFraction", None, 40, None),
+    ]
+    document = json.loads((tmp_path / "run/evaluation/report.json").read_text())
+    assert document["slices"]["legal"]["examples"] == 15
+    assert result.report == f"{tmp_path}/run/evaluation/report.json"
+    assert report.decode((tmp_path / "run/evaluation/result.json").read_text()) == result
+
+
+def test_a_baseline_is_compared_on_the_same_sentences(
+    artifact_folder: Path, baseline: dict[str, Any], tmp_path: Path
+) -> None:
+    engine = {"engine": "CTranslate2", "precision": "Float32", "beamSize": 1}
+    env = job(tmp_path, artifact_folder, MT_BASELINE=baseline | {"run": "r0", "engine": engine})
+    evaluate.run(env)
+    result = said(env)
+    assert result.baseline is not None
+    assert result.baseline["digest"] == baseline["digest"]
+    row = result.comparisons[0]
+    assert row.delta is not None
+    assert row.low is not None
+    assert row.high is not None
+    theirs = float(result.baseline["scores"]["chrF"])
+    assert float(row.value) - theirs == pytest.approx(float(row.delta), abs=1e-3)
+    assert float(row.low) <= float(row.delta) <= float(row.high)
+
+
+def test_the_model_against_itself(artifact_folder: Path, tmp_path: Path) -> None:
+    itself = {"uri": str(artifact_folder), "digest": digest_of(artifact_folder)}
+    env = job(tmp_path, artifact_folder, MT_BASELINE=itself)
+    evaluate.run(env)
+    assert {(row.delta, row.low, row.high) for row in said(env).comparisons} == {
+        ("0.0000", "0.0000", "0.0000"),
+        ("0.000000", "0.000000", "0.000000"),
+    }
+
+
+def test_again_is_the_same_at_once(
+    artifact_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = job(tmp_path, artifact_folder)
+    evaluate.run(env)
+    first = said(env)
+    Path(env["MT_TERMINATION_LOG"]).write_text("")
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "translated", None)  # nothing is translated again
+        evaluate.run(env)
+    assert said(env) == first
+
+
+@pytest.mark.parametrize(
+    "change", ["other data", "other seed", "broken result", "lost translations"]
+)
+def test_anything_else_is_evaluated_anew(
+    artifact_folder: Path, tmp_path: Path, change: str
+) -> None:
+    env = job(tmp_path, artifact_folder)
+    evaluate.run(env)
+    if change == "other data":
+        (tmp_path / "a.tsv").write_text("ba do\tki\n")
+    elif change == "other seed":
+        env["MT_EVALUATION"] = env["MT_EVALUATION"].replace('"seed": 4', '"seed": 5')
+    elif change == "broken result":
+        (tmp_path / "run/evaluation/result.json").write_text('{"kind": "Evaluat')
+    (tmp_path / "run/evaluation/translations.jsonl").unlink()
+    evaluate.run(env)
+    assert (tmp_path / "run/evaluation/translations.jsonl").exists()
+    assert said(env).examples == (16 if change == "other data" else 40)
+
+
+def test_the_page_stands_alone_and_shows_text_as_text(
+    artifact_folder: Path, baseline: dict[str, Any], tmp_path: Path
+) -> None:
+    env = job(tmp_path, artifact_folder, MT_BASELINE=baseline)
+    evaluate.run(env)
+    page = (tmp_path / "run/evaluation/report.html").read_text()
+    found: list[str] = []
+
+    class Tags(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            found.append(tag)
+            assert not {name for name, _ in attrs} & {"src", "href", "onload"}
+
+    Tags().feed(page)
+    assert "script" not in found
+    assert found.count("table") == 6
+    for expected in ("chrF", "What got worse", "What got better", "legal", "nrefs:1"):
+        assert expected in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        pytest.param({"MT_RUN": ""}, ConfigurationError, "MT_RUN is not set", id="no run"),
+        pytest.param(
+            {"MT_ARTIFACT": "{"}, ConfigurationError, "MT_ARTIFACT is not JSON", id="JSON"
+        ),
+        pytest.param({"MT_ARTIFACT": "{}"}, ConfigurationError, "uri: is required", id="no uri"),
+        pytest.param({"MT_OUTPUT": "s3://b/r"}, ConfigurationError, "reads pvc://", id="s3"),
+        pytest.param(
+            {"MT_ENGINE": {"engine": "TensorFlow", "precision": "Int8", "beamSize": 4}},
+            ConfigurationError,
+            "serves CTranslate2 only",
+            id="another engine",
+        ),
+        pytest.param(
+            {"evaluation": {"comparisons": [{"metric": "COMET"}]}},
+            ConfigurationError,
+            "'COMET' is unknown: use chrF, BLEU",
+            id="unknown metric",
+        ),
+        pytest.param(
+            {"evaluation": {"confidence": "95"}}, ConfigurationError, "0.5 to below 1", id="95"
+        ),
+        pytest.param({"evaluation": {"test": []}}, DataError, "no test data", id="no test data"),
+        pytest.param(
+            {"evaluation": {"test": [{"uri": "/nowhere/t.tsv"}]}},
+            DataError,
+            "/nowhere/t.tsv is not a file",
+            id="missing test data",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named(
+    artifact_folder: Path,
+    tmp_path: Path,
+    changes: dict[str, Any],
+    error: type[Exception],
+    message: str,
+) -> None:
+    with pytest.raises(error, match=message):
+        evaluate.run(job(tmp_path, artifact_folder, **changes))
+
+
+def test_a_changed_artifact_is_not_evaluated(artifact_folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(artifact_folder, tmp_path / "copy"))
+    env = job(tmp_path, copy)
+    (copy / "ctranslate2/config.json").write_text("{}")
+    with pytest.raises(BadArtifactError, match=r"config\.json differs"):
+        evaluate.run(env)
+
+
+def test_storage_that_cannot_be_written_is_named(artifact_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file where the folder should be")
+    with pytest.raises(StorageError, match="cannot be written"):
+        evaluate.run(job(tmp_path, artifact_folder))
+
+
+def test_a_result_of_other_inputs_is_gone_before_work_begins(
+    artifact_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = job(tmp_path, artifact_folder)
+    evaluate.run(env)
+    (tmp_path / "a.tsv").write_text("ba do\tki\n")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "translated", killed)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.run(env)
+    assert not (tmp_path / "run/evaluation/result.json").exists()
