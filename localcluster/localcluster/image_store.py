@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
+import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 
-from .commands import run
+from .commands import run, tail
 from .control import inside
+from .errors import ClusterError
 from .images import Builder
 from .processes import CONTAINERD_SOCKET
 from .progress import Progress
@@ -42,14 +42,28 @@ class ImageStore:
                     self._load(builder, tag)
 
     def _load(self, builder: Builder, tag: str) -> None:
-        with tempfile.TemporaryDirectory(prefix="localcluster-") as folder:
-            archive = Path(folder) / "image.tar"
-            builder.export(tag, archive)
-            self._ctr("images", "import", str(archive), what=f"loading {tag}")
+        image = builder.stored(tag)
+        known = frozenset(self._ctr("content", "list", "--quiet", what="listing parts").split())
+        command = [*self._command(), "images", "import", "-"]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as importing:
+            assert importing.stdin is not None
+            assert importing.stdout is not None
+            try:
+                image.write(importing.stdin, known)
+                importing.stdin.close()
+            except BrokenPipeError:
+                pass  # It ended early; why is in what it wrote.
+            output = importing.stdout.read().decode(errors="replace")
+        if importing.returncode != 0:
+            raise ClusterError(f"loading {tag} failed:\n{tail(output)}")
 
     def _ctr(self, *words: str, what: str) -> str:
-        command = ["ctr", "--address", str(self._socket), "--namespace", "k8s.io", *words]
-        return run(command, what=what)
+        return run([*self._command(), *words], what=what)
+
+    def _command(self) -> list[str]:
+        return ["ctr", "--address", str(self._socket), "--namespace", "k8s.io"]
 
 
 def listed(table: str) -> dict[str, str]:

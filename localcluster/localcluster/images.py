@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from . import debian
@@ -21,6 +22,7 @@ from .image_content import ImageBuild, content_digest
 from .pip_settings import HOST_CERTIFICATES, pip_config, pip_settings
 from .progress import Progress
 from .state import locked
+from .stored_image import StoredImage, read
 from .versions import version
 
 __all__ = ["Builder", "ImageBuild", "base_image"]
@@ -28,6 +30,12 @@ __all__ = ["Builder", "ImageBuild", "base_image"]
 BASE_PACKAGES = ("ca-certificates", "python-is-python3", "python3", "python3-venv")
 # What slim images leave out: pages, translations and caches that no program reads.
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+PAUSE_DOCKERFILE = """\
+ARG BASE
+FROM ${BASE}
+USER 65535:65535
+ENTRYPOINT ["/bin/sleep", "infinity"]
+"""
 BUILD_SECONDS = 1800
 
 
@@ -43,6 +51,7 @@ class Builder:
         self._cache = cache
         self._progress = progress
         self._settings = cache.images / "storage.conf"
+        self._storage = cache.images / "storage"
 
     def prepare(self) -> None:
         """Install what is needed, and write the storage's settings."""
@@ -50,7 +59,7 @@ class Builder:
         (self._cache.images / "tmp").mkdir(parents=True, exist_ok=True)
         self._settings.write_text(
             f'[storage]\ndriver = "overlay"\n'
-            f'graphroot = "{self._cache.images / "storage"}"\n'
+            f'graphroot = "{self._storage}"\n'
             f'runroot = "{self._cache.images / "run"}"\n'
             f'[storage.options.overlay]\nskip_mount_home = "true"\n'
         )
@@ -70,19 +79,18 @@ class Builder:
             ClusterError: the Dockerfile is missing or a step of it failed.
         """
         if "BASE" not in image.arguments:
-            image = ImageBuild(
-                image.tag, image.dockerfile, image.context,
-                {**image.arguments, "BASE": base_image()},
-            )  # fmt: skip
             self.ensure_base()
-        with locked(self._cache, "images"):
-            base = self.image_id(image.arguments["BASE"]) or ""
-            content = f"{image.tag.rpartition(':')[0]}:content-{content_digest(image, base)}"
-            if self.image_id(content) is None:
+            image = replace(image, arguments={**image.arguments, "BASE": base_image()})
+        base = self.image_id(image.arguments["BASE"]) or ""
+        content = content_digest(image, base)
+        tag = f"{image.tag.rpartition(':')[0]}:content-{content}"
+        # A lock for each content: others build meanwhile.
+        with locked(self._cache, f"image-{content}"):
+            if self.image_id(tag) is None:
                 with self._progress.step(f"built {image.tag}"):
-                    self._build(image, content)
-            self._buildah("tag", content, image.tag, what=f"tagging {image.tag}")
-            return self._required(image.tag)
+                    self._build(image, tag)
+            self._buildah("tag", tag, image.tag, what=f"tagging {image.tag}")
+        return self.require(image.tag)
 
     def _build(self, image: ImageBuild, content: str) -> None:
         name = re.sub(r"\W+", "-", image.tag)
@@ -98,7 +106,10 @@ class Builder:
         """Return what a build sees of this machine: certificates, pip's settings and downloads."""
         self._cache.pip.mkdir(parents=True, exist_ok=True)
         settings = self._cache.images / "pip.conf"
-        settings.write_text(pip_settings(pip_config()))
+        text = pip_settings(pip_config())
+        # Another build may have it mounted: it is left alone unless it changes.
+        if not settings.exists() or settings.read_text() != text:
+            settings.write_text(text)
         mounts = [f"{self._cache.pip}:/root/.cache/pip:rw", f"{settings}:/etc/pip.conf:ro"]
         if HOST_CERTIFICATES.exists():
             mounts.append(f"{HOST_CERTIFICATES}:{HOST_CERTIFICATES}:ro")
@@ -111,11 +122,12 @@ class Builder:
         base = base_image()
         suite = version("DEBIAN_SUITE")
         content = f"{base}-content-{digest(suite, *BASE_PACKAGES, *LEFT_OUT)}"
-        with locked(self._cache, "images"):
+        with locked(self._cache, "image-base"):
             if self.image_id(content) is None:
                 with self._progress.step(f"built {base}"):
                     self._build_base(suite, content)
-            self._buildah("tag", content, base, what=f"tagging {base}")
+            if self.image_id(content) != self.image_id(base):
+                self._buildah("tag", content, base, what=f"tagging {base}")
 
     def _build_base(self, suite: str, content: str) -> None:
         folder = self._cache.images / "base"
@@ -130,37 +142,27 @@ class Builder:
             what="building the base image", log=self._cache.root / "logs" / "image-base.log",
         )  # fmt: skip
         (folder / "Dockerfile").write_text('FROM scratch\nADD base.tar /\nCMD ["python3"]\n')
-        self._simple_build(folder, content)
+        self._buildah(
+            "bud", "--isolation=chroot", "--format=docker", f"--tag={content}", str(folder),
+            what=f"building {content}",
+        )  # fmt: skip
         shutil.rmtree(folder)
 
     def ensure_pause(self) -> None:
         """Make the image that holds a pod's namespaces: the base, asleep."""
-        self.ensure_base()
         folder = self._cache.images / "pause"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "Dockerfile").write_text(
-            f'FROM {base_image()}\nUSER 65535:65535\nENTRYPOINT ["/bin/sleep", "infinity"]\n'
-        )
-        with locked(self._cache, "images"):
-            self._simple_build(folder, PAUSE_IMAGE)
+        dockerfile = folder / "Dockerfile"
+        dockerfile.write_text(PAUSE_DOCKERFILE)
+        self.build(ImageBuild(PAUSE_IMAGE, dockerfile, folder, {}))
 
-    def _simple_build(self, folder: Path, tag: str) -> None:
-        self._buildah(
-            "bud", "--isolation=chroot", "--format=docker", "--layers", "--pull-never",
-            f"--tag={tag}", str(folder), what=f"building {tag}",
-        )  # fmt: skip
+    def stored(self, tag: str) -> StoredImage:
+        """Return an image as the storage has it.
 
-    def export(self, tag: str, archive: Path) -> None:
-        """Write an image as a file that containerd reads."""
-        self._buildah(
-            "push", "--quiet", tag, f"docker-archive:{archive}:{tag}", what=f"saving {tag}"
-        )
-
-    def _required(self, tag: str) -> str:
-        found = self.image_id(tag)
-        if found is None:
-            raise ClusterError(f"there is no image {tag}; build it with `build-image --tag {tag}`")
-        return found
+        Raises:
+            ClusterError: it was not built.
+        """
+        return read(self._storage, tag)
 
     def require(self, tag: str) -> str:
         """Return the ID of an image that was built.
@@ -168,7 +170,10 @@ class Builder:
         Raises:
             ClusterError: there is none.
         """
-        return self._required(tag)
+        found = self.image_id(tag)
+        if found is None:
+            raise ClusterError(f"there is no image {tag}; build it with `build-image --tag {tag}`")
+        return found
 
     def _buildah(self, *words: str, what: str, log: Path | None = None) -> str:
         # In mount namespaces of its own: whatever it mounts goes with it, however it ends.

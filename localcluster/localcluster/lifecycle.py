@@ -22,7 +22,7 @@ from .instance import Addresses, Instance, Part, checked_name, choose_network
 from .parts import PARTS, Bringup
 from .progress import Progress
 
-KILL_SECONDS = 30.0
+KILL_SECONDS = 120.0
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,6 @@ def start(bringup: Bringup) -> None:
         raise ClusterError(
             f"the kernel has no {BRIDGE_FILTER}, which Services need; load the module br_netfilter"
         )
-    builder = Builder(bringup.cache, bringup.progress)
-    builder.prepare()
-    builder.ensure_pause()
     bringup.configure(configs.node(instance))
     bringup.run(
         processes.containerd(instance, find),
@@ -31,10 +28,18 @@ def start(bringup: Bringup) -> None:
     )
     store = ImageStore(bringup.node.pid)
     bringup.wait("containerd", "containerd answers", store.answers)
-    store.load(builder, [configs.PAUSE_IMAGE], bringup.progress)
+    if configs.PAUSE_IMAGE not in store.digests():
+        _load_pause(bringup, store)
     with bringup.progress.step("node ready"):
         bringup.run(processes.kubelet(instance, find), processes.kube_proxy(instance, find))
         bringup.wait("kubelet", "the node is Ready", lambda: is_ready(bringup))
+
+
+def _load_pause(bringup: Bringup, store: ImageStore) -> None:
+    builder = Builder(bringup.cache, bringup.progress)
+    builder.prepare()
+    builder.ensure_pause()
+    store.load(builder, [configs.PAUSE_IMAGE], bringup.progress)
 
 
 def is_ready(bringup: Bringup) -> bool:
