@@ -1,0 +1,159 @@
+"""A real process, really killed: it resumes, and ends where an unbroken run with the same seed ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import pytest
+
+from mt_contract import artifact, names, report
+from mt_contract.report import TrainResult
+from mt_trainer import tokenizer
+from tests.trainer import builders
+
+pytestmark = pytest.mark.slow
+
+# Long enough to be caught in mid-epoch, short enough to be waited for.
+RECIPE = {
+    "training": {
+        "architecture": {"modelDimension": 64, "feedForwardDimension": 128, "layers": 2},
+        "budget": {"maxEpochs": 6},
+    }
+}
+PATIENCE = 300  # seconds; a bound on waiting, not a measure of speed
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kill")
+    rows = builders.pairs(1400)
+    builders.write(folder / "train.tsv", rows[:1200])
+    builders.write(folder / "test.tsv", rows[1200:])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unbroken(place: Path) -> tuple[TrainResult, list[dict[str, Any]]]:
+    out = place / "unbroken"
+    assert start(place, out).wait(PATIENCE) == 0
+    return result(out), curve(out)
+
+
+def start(place: Path, out: Path) -> subprocess.Popen[bytes]:
+    """Start a training that saves every half second."""
+    environment = builders.environment(out, RECIPE) | {
+        "MT_TEST": json.dumps([{"uri": str(place / "test.tsv")}]),
+        "MT_CHECKPOINT_SECONDS": "0.5",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    log = (place / f"{out.name}.log").open("ab")
+    command = [sys.executable, "-m", "mt_trainer", "train"]
+    return subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)
+
+
+def result(out: Path) -> TrainResult:
+    found = report.decode((out / names.TRAIN_RESULT).read_text())
+    assert isinstance(found, TrainResult)
+    return found
+
+
+def curve(out: Path) -> list[dict[str, Any]]:
+    """Return the epochs' ends: what does not depend on when lines were written."""
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    ends = {line["epoch"]: line for line in lines if "validationLoss" in line}
+    return [{key: line[key] for key in ("loss", "validationLoss")} for line in ends.values()]
+
+
+def kill_in_mid_epoch(process: subprocess.Popen[bytes], out: Path, number: int) -> int:
+    """Send a signal once a checkpoint within an epoch stands there; return the exit code."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and process.poll() is None:
+        if any(batch(path) for path in sorted((out / "checkpoints").glob("step-*"))[-1:]):
+            process.send_signal(number)
+            return process.wait(PATIENCE)
+        time.sleep(0.02)
+    raise AssertionError("the training ended, or never began, before it could be killed")
+
+
+def batch(path: Path) -> int:
+    """Return how many batches of its epoch a checkpoint has behind it; 0 if it just went away."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return 0
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    return int(json.loads(header["position"])["batch"])
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGKILL, -signal.SIGKILL, id="SIGKILL"),
+        pytest.param(signal.SIGTERM, 128 + signal.SIGTERM, id="SIGTERM"),
+    ],
+)
+def test_a_killed_training_ends_where_the_unbroken_one_does(
+    place: Path,
+    unbroken: tuple[TrainResult, list[dict[str, Any]]],
+    number: signal.Signals,
+    code: int,
+) -> None:
+    out = place / number.name
+    assert kill_in_mid_epoch(start(place, out), out, number) == code
+    assert not (out / names.MODEL_FOLDER).exists()
+    assert not (out / names.TRAIN_RESULT).exists()
+    assert start(place, out).wait(PATIENCE) == 0
+    assert "going on from the checkpoint" in (place / f"{out.name}.log").read_text()
+    whole, ends = unbroken
+    artifact.verify(out / names.MODEL_FOLDER, result(out).artifact["digest"])
+    assert float(result(out).metrics["validationLoss"]) == pytest.approx(
+        float(whole.metrics["validationLoss"]), rel=0.01
+    )
+    again = curve(out)
+    assert len(again) == len(ends)
+    for mine, theirs in zip(again, ends, strict=True):
+        assert mine == pytest.approx(theirs, rel=0.01)
+    assert result(out).dataset == whole.dataset
+
+
+def test_both_exports_give_the_same_for_every_test_sentence(
+    place: Path, unbroken: tuple[TrainResult, list[dict[str, Any]]]
+) -> None:
+    model = place / "unbroken" / names.MODEL_FOLDER
+    sentences = [line.split("\t")[0] for line in (place / "test.tsv").read_text().splitlines()]
+    processor = tokenizer.load((model / "vocabulary.model").read_bytes())
+    engine = ctranslate2.Translator(str(model / "ctranslate2"), compute_type="float32")
+    sources = [[*processor.encode(text, out_type=str), "</s>"] for text in sentences]
+    theirs = engine.translate_batch(sources, beam_size=1, max_decoding_length=24)
+    assert [processor.decode(answer.hypotheses[0]) for answer in theirs] == plainly(
+        model, sentences
+    )
+
+
+def plainly(model: Path, sentences: list[str]) -> list[str]:
+    """Translate in a process that knows TensorFlow and tensorflow_text only."""
+    script = (
+        "import json, sys, tensorflow as tf, tensorflow_text\n"
+        "model = tf.saved_model.load(sys.argv[1]).signatures['serving_default']\n"
+        "found = model(text=tf.constant(json.load(sys.stdin)))['text'].numpy()\n"
+        "assert 'mt_trainer' not in sys.modules\n"
+        "print(json.dumps([text.decode() for text in found]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(model / "saved_model")],
+        input=json.dumps(sentences),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout.splitlines()[-1]))
