@@ -1,4 +1,4 @@
-"""A real process, really killed: it resumes, and ends where an unbroken run with the same seed ends."""
+"""A real process, really killed, resumes and ends where an unbroken run with its seed ends."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 
 import ctranslate2
 import pytest
+from tests.trainer import builders
 
 from mt_contract import artifact, names, report
 from mt_contract.report import TrainResult
 from mt_trainer import tokenizer
-from tests.trainer import builders
 
 pytestmark = pytest.mark.slow
 
