@@ -34,11 +34,15 @@ class Bringup:
         return Api(self.instance.kubeconfig, self.instance.addresses.node)
 
     def configure(self, files: dict[str, str]) -> None:
-        """Write configuration files, by name below the instance's folder for them."""
+        """Write configuration files, by name below the instance's folder for them.
+
+        Those that stay as they are are not touched: kube-proxy ends when its file is written.
+        """
         for name, text in files.items():
             path = self.instance.config / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            if not path.exists() or path.read_text() != text:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
 
     def run(self, *specs: ProcessSpec) -> None:
         """Have these programs running."""
