@@ -239,8 +239,8 @@ def test_the_api_server_finds_no_fault(api: Api, name: str) -> None:
     conditions = {c["type"]: c["status"] for c in installed["status"]["conditions"]}
     assert conditions == {"NamesAccepted": "True", "Established": "True"}  # no NonStructuralSchema
     names = installed["status"]["acceptedNames"]
-    short = {"translationmodels": "tm", "trainingruns": "trun"}[name]
-    assert (names["shortNames"], names["categories"]) == ([short], ["mt"])
+    short = {"translationmodels": ["tm", "tmodel"], "trainingruns": ["trun"]}[name]
+    assert (names["shortNames"], names["categories"]) == (short, ["mt"])
     assert installed["spec"]["scope"] == "Namespaced"
 
 
