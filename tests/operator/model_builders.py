@@ -231,7 +231,8 @@ class World:
             "metadata": {"name": name},
             "spec": {"modelRef": {"name": MODEL}} | dict(spec),
         }
-        self.runs[name] = Thing(manifest, f"uid-of-{name}", self.now + SECOND)
+        self.made += 1
+        self.runs[name] = Thing(manifest, f"{self.made:08}-{name}", self.now + SECOND)
 
     def condition(self, type: str) -> str | None:
         """Return the status of a condition."""
@@ -283,7 +284,7 @@ class World:
         if old is None:
             assert child.mode is Mode.CREATE or "ownerReferences" in child.manifest["metadata"]
             self.made += 1
-            things[name] = Thing(child.manifest, f"uid-{self.made}-{name}", self.now)
+            things[name] = Thing(child.manifest, f"{self.made:08}-{name}", self.now)
         elif child.mode is Mode.APPLY and kind == names.RUN_KIND:
             metadata = dict(old.manifest["metadata"])
             annotations = dict(metadata["annotations"])

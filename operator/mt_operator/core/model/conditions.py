@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from mt_contract.codec import format_duration
 from mt_operator.core.conditions import Conditions, get_condition, remove_condition, set_condition
 from mt_operator.core.model import routing
+from mt_operator.core.model.asked import asked_digest
 from mt_operator.core.model.candidate import BEFORE_REVISION
 from mt_operator.core.model.outcome import Progress, outcome
 from mt_operator.core.model.state import Candidate, ModelStatus, Rejected, Revision, Stage
@@ -84,9 +85,9 @@ def _ready(s: Situation, status: ModelStatus, stalled: Finding | None) -> Findin
 def _up_to_date(s: Situation, status: ModelStatus, why_not: Finding | None) -> Finding:
     if why_not is not None:
         return Finding(False, why_not.reason, why_not.message)
-    if s.obstacle is not None or outstanding(status) is not None:
-        told = s.obstacle.message if s.obstacle else "A run is about to start."
-        return Finding(False, s.obstacle.reason if s.obstacle else Reason.RESOLVING, told)
+    answered = status.asked is not None and status.asked.digest == asked_digest(s.spec)
+    if s.obstacle is not None and (not answered or status.candidate or outstanding(status)):
+        return Finding(False, s.obstacle.reason, s.obstacle.message)
     return Finding(True, Reason.UP_TO_DATE, "What the spec asks for is in production.")
 
 

@@ -55,8 +55,10 @@ def decide_model(observed: ObservedModel) -> Plan:
         return Plan()  # its children go with it
     try:
         s = situation(observed)
-    except (DecodeError, KeyError) as error:
+    except DecodeError as error:
         return _unreadable(observed, str(error))
+    except KeyError as error:
+        return _unreadable(observed, f"spec.training.preset: there is no preset {error}")
     try:
         stored = decode_status(observed.status)
     except DecodeError as error:
@@ -87,7 +89,10 @@ def _unreadable(observed: ObservedModel, why: str) -> Plan:
         observed.meta.generation,
         observed.now,
     )
-    status = dict(observed.status) | {"conditions": write_conditions(conditions)}
+    status = dict(observed.status) | {
+        "observedGeneration": observed.meta.generation,
+        "conditions": write_conditions(conditions),
+    }
     return Plan(status=None if status == observed.status else status)
 
 

@@ -8,6 +8,7 @@ from mt_operator.core.model.outcome import Progress, outcome
 from mt_operator.core.model.rollback import UNDER_WAY
 from mt_operator.core.model.state import Candidate, ModelStatus
 from mt_operator.core.model.turn import Situation
+from mt_operator.core.observed import RunView
 from mt_operator.core.plan import ImpossibleError
 
 
@@ -43,6 +44,16 @@ def _of_candidate(s: Situation, status: ModelStatus, c: Candidate) -> str | None
     if status.production is None and c.weight != 100:
         return f"the candidate has weight {c.weight} with nothing beside it"
     run = s.runs.get(c.run)
-    if run is not None and outcome(run).progress is not Progress.BLESSED:
+    if run is not None and _same_run(run, c) and not _blessed(run):
         return f"the candidate has weight {c.weight}, but {c.run} was not blessed"
     return None
+
+
+def _same_run(run: RunView, c: Candidate) -> bool:
+    """Return whether the candidate came of this run; another one may have got its name since."""
+    folder = (run.status.get("inputs") or {}).get("folder")
+    return c.build is not None and c.build.folder == folder
+
+
+def _blessed(run: RunView) -> bool:
+    return outcome(run).progress is Progress.BLESSED

@@ -8,8 +8,16 @@ from mt_operator.core.model.turn import Situation, Turn, backend_name
 
 
 def let_go(s: Situation, turn: Turn) -> Turn:
-    """Forget what has been without traffic for long enough, as far as the gateway confirms it."""
-    kept = tuple(r for r in turn.status.retiring if s.now < r.until or _has_traffic(s, r))
+    """Forget what has been without traffic for long enough, as far as the gateway confirms it.
+
+    What retires only now may have weight in the very route that this decision applies.
+    """
+    stored = {entry["revision"] for entry in s.observed.status.get("retiring") or ()}
+    kept = tuple(
+        entry
+        for entry in turn.status.retiring
+        if s.now < entry.until or entry.build.revision not in stored or _has_traffic(s, entry)
+    )
     return turn if kept == turn.status.retiring else turn.to(retiring=kept)
 
 

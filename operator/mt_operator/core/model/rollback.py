@@ -17,7 +17,7 @@ from mt_operator.core.model.turn import Situation, Turn
 from mt_operator.core.reasons import Reason
 
 REMEMBERED = 20  # rejections; older ones are forgotten
-UNDER_WAY = frozenset({Stage.CANARY, Stage.PROMOTING})  # may have traffic
+UNDER_WAY = frozenset({Stage.CANARY, Stage.PROMOTING})  # may be given weight
 
 
 def reject(s: Situation, turn: Turn, reason: Reason, message: str) -> Turn:
@@ -51,7 +51,8 @@ def superseded(s: Situation, turn: Turn, by: str) -> Turn:
     assert candidate is not None, "only a candidate can be superseded"
     turn = turn.tell(Reason.SUPERSEDED, f"{candidate.run} gives way to {by}.")
     delay = candidate.rollout.scale_down_delay if candidate.rollout else timedelta()
-    return drop_candidate(s, turn, delay if candidate.stage in UNDER_WAY else timedelta())
+    had_traffic = candidate.stage in UNDER_WAY or candidate.stage is Stage.ROLLING_BACK
+    return drop_candidate(s, turn, delay if had_traffic else timedelta())
 
 
 def drop_candidate(s: Situation, turn: Turn, delay: timedelta) -> Turn:

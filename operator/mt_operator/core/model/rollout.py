@@ -43,8 +43,9 @@ FATAL = frozenset({Reason.ARTIFACT_INVALID, Reason.CONFIGURATION_INVALID})
 def advance(s: Situation, turn: Turn) -> Turn:
     """Take the candidate's revision as far as what is observed allows."""
     trial = trial_of(turn.status.candidate)
-    if trial is None:
-        return turn
+    stored = s.observed.status.get("candidate") or {}
+    if trial is None or trial.candidate.stage.value != stored.get("stage"):
+        return turn  # what has just begun is stored before it goes on
     if trial.candidate.stage is Stage.ROLLING_BACK:
         return _rolling_back(s, turn, trial)
     if s.obstacle is not None:
