@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         code: int | None = arguments.run(arguments)
-    except ClusterError as error:
+    except (ClusterError, OSError) as error:
         print(f"localcluster: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
