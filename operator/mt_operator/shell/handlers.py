@@ -134,6 +134,8 @@ def settings(namespaced: bool) -> kopf.OperatorSettings:
     """Return kopf's settings: it posts nothing, and its names on objects are ours alone."""
     chosen = kopf.OperatorSettings()
     chosen.posting.enabled = False
+    # A server that is away for long must not end the process: it would come back slower each time.
+    chosen.networking.error_backoffs = (1, 2, 3, *[5] * 1000)
     # A kopf operator removes the finalizer of its own name from what it watches: let it be one
     # that no other operator uses.
     chosen.persistence.finalizer = f"{names.GROUP}/unused"

@@ -126,9 +126,9 @@ class Kube(Api):
                     await self._read("read", path, {})
                     await asyncio.sleep(0.2)
 
-    async def token(self) -> str:
-        """Return a token of the operator's own account."""
-        path = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts/mt-operator/token"
+    async def token(self, account: str = "mt-operator") -> str:
+        """Return a token of a service account in the operator's namespace."""
+        path = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts/{account}/token"
         body = {"spec": {"expirationSeconds": 36000}}
         answer = await self._send("token", 10, "POST", path, {}, body, "application/json")
         return str(answer["status"]["token"])
@@ -140,11 +140,10 @@ def documents(path: Path) -> list[dict[str, Any]]:
     return [document for document in loaded if document]
 
 
-def operator_kubeconfig(admin: Path, token: str, folder: Path) -> Path:
-    """Write a kubeconfig with which the operator has the rights that it is shipped with."""
+def token_kubeconfig(admin: Path, token: str, path: Path) -> Path:
+    """Write a kubeconfig that has the rights of a token."""
     config = yaml.safe_load(admin.read_text())
     config["users"][0]["user"] = {"token": token}
-    path = folder / "operator.kubeconfig"
     path.write_text(json.dumps(config))
     return path
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from tests.operator.shell.cluster import (
     documents,
     localcluster,
     localcluster_python,
-    operator_kubeconfig,
     rendered_definitions,
+    token_kubeconfig,
 )
 from tests.operator.shell.stage import Stage, until
 from tests.operator.shell.world import KINDS, Scenario, World
@@ -36,6 +36,7 @@ class Server:
     audit: Path
     folder: Path
     python: str
+    cluster: Callable[..., str]
     namespaces: int = 0
     installed: set[str] = field(default_factory=set)
 
@@ -49,7 +50,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         cluster("up", "--parts", "apiserver", "--audit", "--fresh")
         kubeconfig = Path(cluster("kubeconfig"))
         audit = kubeconfig.parent / "logs/audit.log"
-        yield Server(kubeconfig, audit, tmp_path_factory.mktemp("operator"), python)
+        yield Server(kubeconfig, audit, tmp_path_factory.mktemp("operator"), python, cluster)
     finally:
         cluster("down", "--purge")
 
@@ -84,10 +85,11 @@ async def stage(
             await kube.put(definition)
         server.installed.add("foreign")
     await served(kube, namespace)
-    account = operator_kubeconfig(server.kubeconfig, await kube.token(), tmp_path)
+    token, path = await kube.token(), tmp_path / "operator.kubeconfig"
+    account = token_kubeconfig(server.kubeconfig, token, path)
     world = World(kube, namespace, Scenario())
     port = 20000 + os.getpid() % 20000
-    made = Stage(kube, namespace, world, account, tmp_path, server.audit, port)
+    made = Stage(kube, namespace, world, account, tmp_path, server.audit, server.cluster, port)
     made.mark()
     playing = asyncio.create_task(world.run())
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -11,14 +12,14 @@ import subprocess
 import sys
 import urllib.request
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 from tests.operator.shell.cluster import ACCOUNT, ROOT, SYSTEM, Kube
-from tests.operator.shell.world import KINDS, World
+from tests.operator.shell.world import AWAY, KINDS, World
 
 from mt_contract import names
 from mt_operator.shell.api import Object
@@ -79,11 +80,17 @@ class Operator:
         self.port = port
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, settings: Mapping[str, Any] = SETTINGS, module: str = "mt_operator") -> None:
+    def start(
+        self,
+        settings: Mapping[str, Any] = SETTINGS,
+        module: str = "mt_operator",
+        namespaces: Sequence[str] = (),
+    ) -> None:
         """Start it; ``module`` may be another release."""
         self._settings.write_text(yaml.safe_dump(dict(settings)))
         options = ["--settings", str(self._settings), "--port", str(self.port)]
         options += ["--lease-seconds", "3", "--host", "127.0.0.1"]
+        options += ["--namespaces", *namespaces] if namespaces else []
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, *options],
@@ -144,14 +151,15 @@ class Stage:
     kubeconfig: Path  # the operator's
     folder: Path
     audit: Path
+    cluster: Callable[..., str]  # runs a command of the local cluster
     port: int
     operators: list[Operator] = field(default_factory=list)
     offset: int = 0
 
-    def operator(self, identity: str = "mt-operator-0") -> Operator:
+    def operator(self, identity: str = "mt-operator-0", kubeconfig: Path | None = None) -> Operator:
         """Return an operator that is not started yet."""
         port = self.port + len(self.operators)
-        made = Operator(self.kubeconfig, self.folder, port, identity)
+        made = Operator(kubeconfig or self.kubeconfig, self.folder, port, identity)
         self.operators.append(made)
         return made
 
@@ -170,7 +178,9 @@ class Stage:
         """Wait until something holds of a model, and return it."""
 
         async def reached() -> bool:
-            return holds(await self.model(name))
+            with contextlib.suppress(*AWAY):
+                return holds(await self.model(name))
+            return False
 
         try:
             await until(reached, seconds)

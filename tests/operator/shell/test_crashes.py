@@ -61,3 +61,16 @@ async def test_story_survives_kills_at_random_moments(stage: Stage) -> None:
     assert len(await stage.all("HTTPRoute")) == 1
     log = operator.log.read_text()
     assert "Traceback" not in log, log[-4000:]
+
+
+async def test_story_survives_an_outage_of_the_api_server(stage: Stage) -> None:
+    operator = stage.operator()
+    operator.start()
+    await stage.kube.put(model(stage.namespace, seed=1))
+    await stage.until(lambda found: bool(found.get("status", {}).get("candidate")))
+    await asyncio.to_thread(stage.cluster, "stop", "kube-apiserver")
+    await asyncio.sleep(6)
+    await asyncio.to_thread(stage.cluster, "start", "kube-apiserver")
+    await stage.until(up_to_date)
+    assert operator.stop() == 0, "it went on where it was, and stops in order"
+    assert set(stage.created("jobs").values()) == {1}

@@ -29,7 +29,13 @@ from mt_contract.report import (
     encode,
 )
 from mt_operator.shell.api import Object
-from mt_operator.shell.errors import AlreadyExistsError, ConflictError, NotFoundError
+from mt_operator.shell.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    NotFoundError,
+    ThrottledError,
+    UnavailableError,
+)
 from mt_operator.shell.observe_model import POD_SERVICE
 
 KINDS = (
@@ -43,6 +49,7 @@ KINDS = (
 PERIOD = 0.05
 ENDED = ("Complete", "Failed")
 RACES = (ConflictError, NotFoundError, AlreadyExistsError)
+AWAY = (UnavailableError, ThrottledError)
 
 
 @dataclass
@@ -70,7 +77,7 @@ class World:
 
     async def run(self) -> None:
         while True:
-            with contextlib.suppress(*RACES):  # the operator was quicker: look again
+            with contextlib.suppress(*RACES, *AWAY):  # the operator was quicker, or no server
                 await self.step()
             await asyncio.sleep(PERIOD)
 
