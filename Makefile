@@ -76,6 +76,7 @@ unit: $(VENVS) ## the tests that need no cluster
 
 .PHONY: contract
 contract: $(VENVS) ## CRDs and operator against a real API server, without nodes
+	$(call PY,localcluster) -m pytest -q -m apiserver tests/localcluster
 	$(call PY,crds) -m pytest -q tests/crds
 	$(call PY,operator) -m pytest -q -m apiserver tests/operator
 
