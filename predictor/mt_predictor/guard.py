@@ -16,7 +16,7 @@ from typing import Any
 
 from mt_predictor.http_errors import answer, log_unforeseen
 from mt_predictor.kserve_model import SYNTHETIC_HEADER
-from mt_predictor.metrics import Metrics
+from mt_predictor.metrics import CLIENT_GONE, Metrics
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -27,7 +27,6 @@ MAX_BODY_BYTES = 4 << 20
 MAX_BYTES_IN_FLIGHT = 64 << 20  # of all bodies together: what memory is planned for
 BODY_SECONDS = 30.0
 REVISION_HEADER = b"x-translation-revision"
-CLIENT_GONE = 499
 
 
 @dataclass

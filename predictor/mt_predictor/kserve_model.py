@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
+from time import monotonic
 from typing import Any
 
 from kserve import InferRequest, InferResponse, Model
 
 from mt_predictor.batching import Batcher, QueueFullError, Ticket, TranslationFailedError
 from mt_predictor.engine import Hypothesis
-from mt_predictor.http_errors import EngineFailed, Overloaded
-from mt_predictor.metrics import Metrics
+from mt_predictor.http_errors import EngineFailed, Overloaded, RequestRefused
+from mt_predictor.metrics import CLIENT_GONE, Metrics
 from mt_predictor.protocol import (
     Answer,
     Asked,
@@ -90,11 +92,30 @@ class TranslationModel(Model):  # type: ignore[misc]  # the SDK ships no types
             RequestRefused: the request makes no sense, is too large, or the queue is full.
         """
         user = not is_synthetic(headers)
-        if isinstance(payload, InferRequest):
+        if not isinstance(payload, InferRequest):
+            document = parse_json(payload) if isinstance(payload, bytes) else payload
+            return v1_answer(await self._answers(parse_v1(document, self._beam_size), user))
+        # The guard counts what comes over HTTP.
+        with self._counted(user) if payload.from_grpc else nullcontext():
             answers = await self._answers(parse_v2(payload, self._beam_size), user)
             return v2_answer(payload, answers)
-        document = parse_json(payload) if isinstance(payload, bytes) else payload
-        return v1_answer(await self._answers(parse_v1(document, self._beam_size), user))
+
+    @contextmanager
+    def _counted(self, user: bool) -> Iterator[None]:
+        """Count a request by the HTTP status that it would be answered with."""
+        begun, code = monotonic(), 500
+        try:
+            with self._metrics.in_progress.track_inprogress():
+                yield
+            code = 200
+        except RequestRefused as refusal:
+            code = refusal.http_status
+            raise
+        except asyncio.CancelledError:
+            code = CLIENT_GONE
+            raise
+        finally:
+            self._metrics.request(code, monotonic() - begun, not user)
 
     async def _answers(self, asked: Sequence[Asked], user: bool) -> list[Answer]:
         try:

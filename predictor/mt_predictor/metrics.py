@@ -12,6 +12,7 @@ from mt_predictor.features import Bounds, bucket, features, labels
 from mt_predictor.translator import Translation
 
 _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5)
+CLIENT_GONE = 499  # nobody is sent it: the client hung up
 _CODES = ("200", "400", "404", "413", "499", "500", "503")
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.predictor.builders import build_artifact
-from tests.predictor.running import Running, serving
+from tests.predictor.running import COMPILED, Running, serving
 
 from mt_predictor import engine
 from mt_predictor.cpu import Threads
 from mt_predictor.settings import EngineSettings
 from mt_predictor.translator import Translator
 
+# For the test modules, which are imported after this one.
+sys.dont_write_bytecode, sys.pycache_prefix = False, str(COMPILED)
 FLOAT32 = EngineSettings("CTranslate2", "Float32", 2)
 
 

@@ -20,7 +20,7 @@ SMALL_BATCHES = json.dumps({"maxBatchTokens": 40, "maxBatchDelay": "5ms", "maxQu
 async def test_sigterm_loses_no_request(artifact_folder: Path, tmp_path: Path) -> None:
     drain = {"MT_DRAIN_SECONDS": "600", "MT_SERVING": SMALL_BATCHES}
     with serving(artifact_folder, tmp_path, **drain) as server:
-        async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=60, verify=False) as client:
             before = await _at_work(client, server, 4)
             server.process.send_signal(signal.SIGTERM)
             await _not_ready(client)

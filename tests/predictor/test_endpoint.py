@@ -8,7 +8,6 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from tests.predictor.builders import sentences
 from tests.predictor.running import Running, infer, labels, predict
@@ -88,6 +87,7 @@ def test_v2_in_binary(server: Running) -> None:
 async def test_grpc(server: Running) -> None:
     from kserve import InferenceGRPCClient, InferInput, InferRequest
 
+    before = server.metrics()
     client = InferenceGRPCClient(server.grpc)
     try:
         assert await client.is_server_ready()
@@ -101,6 +101,13 @@ async def test_grpc(server: Running) -> None:
         await client.close()
     expected = server.post(V1, predict("ba do", "kilu.")).json()["predictions"]
     assert answers == [one["translation"] for one in expected]
+    counted = {
+        code: labels("translation_requests_total", revision="r-toy", code=code)
+        for code in ("200", "400")
+    }
+    after = server.metrics()
+    assert after[counted["200"]] - before[counted["200"]] == 2  # this one, and the one above
+    assert after[counted["400"]] - before[counted["400"]] == 1
 
 
 @pytest.mark.parametrize(
@@ -218,7 +225,7 @@ def test_a_page_of_text_comes_back_line_by_line(server: Running) -> None:
 def test_nobody_unloads_the_model(server: Running) -> None:
     for action in ("load", "unload"):
         assert server.post(f"/v2/repository/models/toy/{action}", b"").status_code == 403
-    assert httpx.get(f"{server.url}/v1/models/toy").json() == {"name": "toy", "ready": True}
+    assert server.get(f"{server.url}/v1/models/toy").json() == {"name": "toy", "ready": True}
 
 
 def test_requests_at_once_get_their_own_answers(server: Running) -> None:
@@ -258,7 +265,7 @@ def test_users_are_counted_and_probes_are_not(server: Running) -> None:
 
 
 def test_the_same_metrics_on_both_ports(server: Running) -> None:
-    pages = [httpx.get(url).text for url in (f"{server.url}/metrics", server.metrics_url)]
+    pages = [server.get(url).text for url in (f"{server.url}/metrics", server.metrics_url)]
     assert all("translation_requests_total" in page for page in pages)
 
 
