@@ -68,21 +68,28 @@ async def carry_out(
     for child in plan.apply:
         try:
             await _bring_about(api, child, snapshot)
-        except NameTakenError as error:
-            refused = (*refused, Refusal(Reason.NAME_TAKEN, str(error)))
         except RefusedError as error:
-            refused = (*refused, Refusal(Reason.REFUSED, str(error)))
+            refused = (*refused, refusal_of(error))
     for ref in plan.delete:
         await _delete(api, ref, snapshot)
     status = next_status(snapshot, plan, refused)
     if status is None:
         return Outcome(False, refused)
-    kind = _kind_of(snapshot)
-    head = {"apiVersion": names.API_VERSION, "kind": kind}
-    await api.replace(snapshot.raw | head | {"status": status}, "status")
+    try:
+        await _write_status(api, snapshot, status)
+    except RefusedError as error:
+        refused = (*refused, refusal_of(error))
+        await _tell_alone(api, snapshot, refused[-1])
+        return Outcome(False, refused)
     for event in plan.events:
         await _emit(api, snapshot, event)
     return Outcome(True, refused)
+
+
+def refusal_of(error: RefusedError) -> Refusal:
+    """Return what the condition Stalled says about an error."""
+    taken = isinstance(error, NameTakenError)
+    return Refusal(Reason.NAME_TAKEN if taken else Reason.REFUSED, str(error))
 
 
 def next_status(
@@ -125,6 +132,18 @@ def contains(found: Any, wanted: Any) -> bool:
             and all(map(contains, found, wanted))
         )
     return bool(found == wanted)
+
+
+async def _tell_alone(api: Api, snapshot: Snapshot, refusal: Refusal) -> None:
+    """Add why a status was refused to the stored one: else nobody but the log would know."""
+    status = next_status(snapshot, Plan(), (refusal,))
+    if status is not None:
+        await _write_status(api, snapshot, status)
+
+
+async def _write_status(api: Api, snapshot: Snapshot, status: Tree) -> None:
+    head = {"apiVersion": names.API_VERSION, "kind": _kind_of(snapshot)}
+    await api.replace(snapshot.raw | head | {"status": status}, "status")
 
 
 async def _bring_about(api: Api, child: Child, snapshot: Snapshot) -> None:

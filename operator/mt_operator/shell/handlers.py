@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import kopf
@@ -111,7 +112,7 @@ async def watch(
 def registry(wakeups: Wakeups) -> kopf.OperatorRegistry:
     """Return the handlers: one for each kind, and nothing of kopf's own defaults."""
     handlers = kopf.OperatorRegistry()
-    login = kopf.login_with_kubeconfig if _kubeconfig() else kopf.login_with_service_account
+    login = kopf.login_with_kubeconfig if os.environ.get("KUBECONFIG") else login_in_pod
     kopf.on.login(registry=handlers)(login)
 
     def on_model(event: Any, **_: Any) -> None:
@@ -148,8 +149,21 @@ def settings(namespaced: bool) -> kopf.OperatorSettings:
     return chosen
 
 
-def _kubeconfig() -> bool:
-    return bool(os.environ.get("KUBECONFIG"))
+def login_in_pod(**_: Any) -> kopf.ConnectionInfo:
+    """Return how a pod reaches the API server; kopf's own way would need the cluster's DNS.
+
+    Raises:
+        kopf.LoginError: this is no pod, or it has no token.
+    """
+    account = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+    try:
+        host, port = (os.environ[f"KUBERNETES_SERVICE_{part}"] for part in ("HOST", "PORT"))
+        token = (account / "token").read_text(encoding="utf-8").strip()
+    except (KeyError, OSError) as error:
+        text = f"no access to an API server ({error}): set KUBECONFIG, or run it in a pod"
+        raise kopf.LoginError(text) from error
+    server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    return kopf.ConnectionInfo(server=server, ca_path=str(account / "ca.crt"), token=token)
 
 
 def _key(kind: str, found: Tree) -> Key:

@@ -192,6 +192,22 @@ async def test_what_is_not_the_child_that_was_seen_is_not_deleted(found: Object 
     assert not await done(server, snapshot(), plan)
 
 
+async def test_status_that_is_refused_leaves_the_stored_one_and_says_why() -> None:
+    server = Server()
+    replace_once = server.replace
+
+    async def refuse_first(manifest: Object, subresource: str = "") -> Object:
+        server.replace = replace_once  # type: ignore[method-assign]
+        raise RefusedError("replace TrainingRun n/run: 422 a is no field")
+
+    server.replace = refuse_first  # type: ignore[method-assign]
+    outcome = await carry_out(server, snapshot(old=1), Plan(status={"a": 1}))  # type: ignore[arg-type]
+    assert not outcome.wrote_status
+    assert server.status["old"] == 1
+    assert "a" not in server.status
+    assert "422" in server.status["conditions"][0]["message"]
+
+
 async def test_event_that_cannot_be_written_undoes_nothing() -> None:
     server = Server(event=RefusedError("no"))
     plan = Plan(status={"a": 1}, events=(Event("Normal", "Reason", "message"),))
