@@ -1,4 +1,4 @@
-"""Prints docs/reasons.md: every reason of a condition or event, from the one enum that has them all."""
+"""Prints docs/reasons.md: every reason of a condition or event, from their one enum."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from mt_operator.core.reasons import Reason
 
 HEAD = """# Reasons
 
-What a condition's or event's `reason` means; its `message` says what happened, with numbers, and what to do.
+What a condition's or event's `reason` means; its `message` says what happened and what to do.
 This page is made from `mt_operator/core/reasons.py` by `make docs`.
 
 | reason | meaning |

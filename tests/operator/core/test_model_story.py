@@ -33,6 +33,7 @@ def test_first_deployment_goes_from_spec_to_an_address_without_steps() -> None:
     assert world.weights() == {world.production["revision"]: 100}
     assert world.status["url"] == f"http://{MODEL}-{NAMESPACE}.example.com"
     assert world.status["trafficBackend"] == "HTTPRoute"
+    assert world.status["pair"] == "pt-en"
     assert world.production["scores"] == {"chrF": "48.2"}
 
 

@@ -49,7 +49,12 @@ def conclude(s: Situation, turn: Turn) -> Turn:
     for type, finding in findings.items():
         conditions = _put(s, conditions, type, finding)
     before = get_condition(status.conditions, STALLED)
-    turn = turn.to(conditions=conditions, generation=s.meta.generation, url=_url(s, status))
+    turn = turn.to(
+        conditions=conditions,
+        generation=s.meta.generation,
+        pair=f"{s.spec['sourceLanguage']}-{s.spec['targetLanguage']}",
+        url=_url(s, status),
+    )
     news = stalled is not None and (before is None or before.reason != stalled.reason)
     if stalled is None or not news or _degraded(status).status is True:
         return turn

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from mt_contract.codec import camel, from_json, to_json
+from mt_contract.codec import DecodeError, camel, from_json, parse_time, to_json
 from mt_contract.resource import ArtifactRef, Rollout
 from mt_operator.core.conditions import Conditions, read_conditions, write_conditions
 
@@ -154,6 +154,7 @@ class ModelStatus:
     rejected: tuple[Rejected, ...] = ()
     handled: Mapping[str, str] = field(default_factory=dict)
     conditions: Conditions = ()
+    pair: str | None = None  # of languages, for a column
     url: str | None = None
     generation: int = 0
 
@@ -182,6 +183,7 @@ def decode_status(tree: Tree) -> ModelStatus:
         rejected=_list(Rejected, tree, "rejected"),
         handled=tree.get("handled") or {},
         conditions=read_conditions(tree),
+        pair=tree.get("pair"),
         url=tree.get("url"),
         generation=tree.get("observedGeneration", 0),
     )
@@ -202,6 +204,7 @@ def encode_status(status: ModelStatus, stored: Tree) -> dict[str, Any]:
         "rejected": to_json(status.rejected),
         "handled": dict(status.handled),
         "conditions": write_conditions(status.conditions),
+        "pair": status.pair,
         "url": status.url,
         "address": {"url": status.url} if status.url else None,
         "trafficBackend": "HTTPRoute" if status.url else None,
@@ -217,19 +220,19 @@ def _list(cls: type[Any], tree: Tree, key: str) -> tuple[Any, ...]:
 
 def _candidate(tree: Tree) -> Candidate:
     """Decode a candidate, whose revision stands flat beside its progress."""
-    build = from_json(Revision, tree, "status.candidate") if tree.get("revision") else None
-    return from_json(
-        Candidate, dict(tree) | {"build": build and to_json(build)}, "status.candidate"
-    )
+    where = "status.candidate"
+    build = from_json(Revision, tree, where) if tree.get("revision") else None
+    return replace(from_json(Candidate, tree, where), build=build)
 
 
 def _retiring(tree: Tree) -> Retiring:
-    build = to_json(from_json(Revision, tree, "status.retiring"))
-    return from_json(Retiring, {"build": build, "until": tree.get("until")}, "status.retiring")
+    try:
+        return Retiring(from_json(Revision, tree, "status.retiring"), parse_time(tree["until"]))
+    except (KeyError, TypeError) as error:
+        raise DecodeError(f"status.retiring: until is missing or no time ({error})") from error
 
 
 def _flat(value: Candidate | Retiring) -> dict[str, Any]:
-    build = to_json(value.build) if value.build else {}
-    own = {camel(f.name): to_json(getattr(value, f.name)) for f in fields(value)}
-    plain = {k: v for k, v in own.items() if k != "build" and v not in (None, "", {})}
-    return build | plain
+    own = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "build"}
+    plain = {camel(name): to_json(item) for name, item in own.items() if item not in (None, "")}
+    return (to_json(value.build) if value.build else {}) | plain
