@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.operator.model_builders import (
+    MINUTE,
     MODEL,
     NAMESPACE,
     PAUSED,
@@ -144,6 +145,8 @@ def test_retiring_service_that_somebody_deleted_keeps_nothing_waiting() -> None:
         world.live()
     (old,) = set(world.services) - {world.service_of(world.production)}
     del world.services[old]
+    world.gateway_works = False  # it does nothing for a route with a Service that is not there
+    world.now += 2 * MINUTE
     world.settle()
     assert "retiring" not in world.status
-    assert list(world.weights().values()) == [100]
+    assert world.weights() == {world.production["revision"]: 100}

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from tests.operator.model_builders import PAUSED, CrashError, World, upgraded
 
+SHORT = [{"setWeight": 50}, {"setWeight": 100}]
+
 
 def _upgrade() -> World:
     return upgraded(rollout={"steps": PAUSED})
@@ -27,14 +29,14 @@ def _never_ready() -> World:
 
 
 def _unready_canary() -> World:
-    world = upgraded(rollout={"steps": PAUSED})
+    world = upgraded(rollout={"steps": SHORT})
     world.until_weight(50)
     world.unready.add(world.service_of(world.candidate))
     return world
 
 
 def _newer() -> World:
-    world = upgraded(rollout={"steps": PAUSED})
+    world = upgraded(rollout={"steps": SHORT})
     world.until_weight(50)
     world.change(training={"seed": 8})
     return world

@@ -223,7 +223,7 @@ class Rollouts(RuleBasedStateMachine):
 
 
 Rollouts.TestCase.settings = settings(
-    max_examples=400 if LONG else 12,
+    max_examples=400 if LONG else 10,
     stateful_step_count=60 if LONG else 25,
     deadline=None,
     derandomize=not LONG,

@@ -226,9 +226,10 @@ def _candidate(tree: Tree) -> Candidate:
 
 
 def _retiring(tree: Tree) -> Retiring:
+    build = from_json(Revision, tree, "status.retiring")
     try:
-        return Retiring(from_json(Revision, tree, "status.retiring"), parse_time(tree["until"]))
-    except (KeyError, TypeError) as error:
+        return Retiring(build, parse_time(tree["until"]))
+    except (KeyError, TypeError, ValueError) as error:
         raise DecodeError(f"status.retiring: until is missing or no time ({error})") from error
 
 
