@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mt_contract.codec import DecodeError
+import yaml
+
 from mt_operator import settings
 from mt_operator.shell.process import Options, operate
 
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("kopf").setLevel(logging.WARNING)
     try:
         chosen = settings.load(options.settings)
-    except (OSError, DecodeError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         print(f"mt_operator: --settings {options.settings}: {error}", file=sys.stderr)
         return 2
     return asyncio.run(operate(_options(options), chosen))
