@@ -39,7 +39,7 @@ from mt_predictor.metrics import Metrics
 from mt_predictor.protocol import V2_HINT, parse_json
 
 LINGER_SECONDS = 0.5
-FINISH_SECONDS = 25  # what is under way may take this long after the drain
+FINISH_SECONDS = 22  # for what is under way; with drain and linger below a pod's 30 seconds
 _log = logging.getLogger(__name__)
 
 
