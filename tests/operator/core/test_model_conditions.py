@@ -128,6 +128,17 @@ def test_progress_of_a_run_is_no_news_of_its_model() -> None:
         assert world.look().status is None
 
 
+def test_missing_claim_of_a_run_is_told_by_its_model() -> None:
+    world = _training()
+    world.look()
+    (run,) = world.runs.values()
+    told = "PersistentVolumeClaim corpora does not exist in this namespace: create it."
+    waits = {"type": "Reconciling", "status": "True", "reason": "WaitingForStorage"}
+    run.status = {"conditions": [waits | {"message": told}]}
+    world.look()
+    assert told in world.told("Reconciling")["message"]
+
+
 def test_paused_is_taken_back_but_stays_to_be_waited_for() -> None:
     world = _suspended()
     world.change(suspend=False)

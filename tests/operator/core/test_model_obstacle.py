@@ -191,6 +191,14 @@ def test_revision_that_is_production_and_candidate_is_impossible() -> None:
         decide_model(world.observe())
 
 
+@pytest.mark.parametrize("lost", ["production", "triggers"])
+def test_lost_status_of_something_that_serves_is_not_made_up(lost: str) -> None:
+    world = served()
+    del world.status[lost]
+    with pytest.raises(ImpossibleError, match="Restore it"):
+        decide_model(world.observe())
+
+
 def test_model_that_is_being_deleted_is_left_to_the_garbage_collector() -> None:
     observed = World(spec=dict(merge(SPEC, {}))).observe()
     plan = decide_model(replace(observed, meta=replace(observed.meta, deleting=True)))

@@ -13,7 +13,7 @@ from mt_operator.core.conditions import Conditions, get_condition, remove_condit
 from mt_operator.core.model import routing
 from mt_operator.core.model.asked import asked_digest
 from mt_operator.core.model.candidate import BEFORE_REVISION
-from mt_operator.core.model.outcome import Progress, outcome
+from mt_operator.core.model.outcome import Progress, outcome, waiting
 from mt_operator.core.model.state import Candidate, ModelStatus, Rejected, Revision, Stage
 from mt_operator.core.model.trigger import outstanding
 from mt_operator.core.model.turn import Kind, Obstacle, Situation, Turn
@@ -152,7 +152,10 @@ def _splitting(s: Situation) -> Finding:
 def _progress(s: Situation, candidate: Candidate) -> str:
     build, rollout = candidate.build, candidate.rollout
     if build is None or rollout is None:
-        return f"{candidate.run} is {candidate.stage.value.lower()}; its own status tells how far."
+        run = s.runs.get(candidate.run)
+        why = waiting(run) if run else ""
+        doing = f"{candidate.run} is {candidate.stage.value.lower()}"
+        return f"{doing}: {why}" if why else f"{doing}; its own status tells how far."
     name = build.revision
     if candidate.stage is Stage.DEPLOYING:
         return f"{name} is starting, without traffic. {s.waiting(build)}".strip()

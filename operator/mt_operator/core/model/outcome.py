@@ -15,6 +15,14 @@ from mt_operator.core.reasons import Reason, reason_or
 
 # What a model says of a run that failed; any other reason of a run is a RunFailed here.
 _TOLD = frozenset({Reason.DATA_INVALID, Reason.GATE_FAILED, Reason.GATE_INCONCLUSIVE})
+_WAITING = frozenset(
+    {
+        Reason.WAITING_FOR_STORAGE.value,
+        Reason.WAITING_FOR_POD.value,
+        Reason.WAITING_FOR_QUOTA.value,
+        Reason.SUSPENDED.value,
+    }
+)
 
 
 class Progress(Enum):
@@ -64,6 +72,14 @@ def succeeded(run: RunView) -> bool:
     """Return whether the run came to its end, whatever its gates said."""
     conditions = run.status.get("conditions") or ()
     return any(c.get("type") == "Succeeded" and c.get("status") == "True" for c in conditions)
+
+
+def waiting(run: RunView) -> str:
+    """Return what an unfinished run waits for that its model's reader should know, or nothing."""
+    for condition in run.status.get("conditions") or ():
+        if condition.get("type") == "Reconciling" and condition.get("reason") in _WAITING:
+            return str(condition.get("message", ""))
+    return ""
 
 
 def completed(run: RunView) -> datetime | None:

@@ -6,8 +6,9 @@ from mt_operator.core.model.candidate import BEFORE_REVISION
 from mt_operator.core.model.obstacle import builds
 from mt_operator.core.model.outcome import Progress, outcome
 from mt_operator.core.model.rollback import UNDER_WAY
+from mt_operator.core.model.routing import our_route
 from mt_operator.core.model.state import Candidate, ModelStatus
-from mt_operator.core.model.turn import Situation
+from mt_operator.core.model.turn import Situation, backend_name
 from mt_operator.core.observed import RunView
 from mt_operator.core.plan import ImpossibleError
 
@@ -20,14 +21,27 @@ def check_possible(s: Situation, status: ModelStatus) -> None:
     """
     candidate = status.candidate
     problem = _of_candidate(s, status, candidate) if candidate else None
+    problem = _of_children(s, status) or problem
     revisions = [build.revision for build in builds(status)]
     if len(set(revisions)) < len(revisions):
         problem = f"the revisions {', '.join(revisions)} are not all different"
     if problem:
         raise ImpossibleError(
             f"status of {s.meta.namespace}/{s.meta.name}: {problem}. Somebody else wrote to it; "
-            "nothing is touched. Remove status.candidate to go on from what is in production."
+            "nothing is touched. Restore it, or remove status.candidate to go on from production."
         )
+
+
+def _of_children(s: Situation, status: ModelStatus) -> str | None:
+    """Return what exists that nothing in the status speaks of: it may be what serves."""
+    owned = [view for view in s.observed.services.values() if view.meta.owner == s.meta.uid]
+    route, known = our_route(s), {backend_name(s.meta, build) for build in builds(status)}
+    if status.asked is None and (owned or route):
+        return "it is empty, but there are InferenceServices or an HTTPRoute of this model"
+    if status.production is not None or route is None:
+        return None
+    stray = sorted(name for name, weight in route.weights.items() if weight and name not in known)
+    return f"it does not know {', '.join(stray)}, which has traffic" if stray else None
 
 
 def _of_candidate(s: Situation, status: ModelStatus, c: Candidate) -> str | None:
