@@ -36,7 +36,7 @@ define venv_rule
 $(VENV_$(1))/.complete: $(1)/requirements-dev.lock | $(UV)
 	@echo "environment for $(1)"
 	@rm -rf $(VENV_$(1)) && $(UV) venv --quiet --python 3.11 $(VENV_$(1))
-	@VIRTUAL_ENV=$(VENV_$(1)) $(UV) pip sync --quiet --require-hashes $$<
+	@VIRTUAL_ENV=$(VENV_$(1)) $(UV) pip sync --quiet --compile-bytecode --require-hashes $$<
 	@touch $$@
 .PHONY: venv-$(1)
 venv-$(1): $(VENV_$(1))/.complete ## (one of the environments)
@@ -49,7 +49,7 @@ lock: $(UV) ## write every lock file anew from the project files
 	@for p in $(PROGRAMS); do \
 	  for extra in "" dev; do \
 	    out=$$p/requirements$${extra:+-$$extra}.lock; echo $$out; \
-	    $(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 --python-platform x86_64-manylinux_2_31 \
+	    $(UV) pip compile --project $$p --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 --python-platform x86_64-manylinux_2_31 \
 	      $${extra:+--group $$p/pyproject.toml:$$extra} $$p/pyproject.toml --output-file $$out; \
 	  done; done
 
