@@ -19,7 +19,7 @@ from localcluster import lifecycle
 from localcluster.cache import default_cache
 from localcluster.progress import Progress
 
-NAME = "test"
+NAME = os.environ.get("CLUSTER_NAME", "test")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
