@@ -108,7 +108,8 @@ class Play:
     def patch(self, change: Mapping[str, Any]) -> None:
         """Change the model as a person would."""
         text = json.dumps(change)
-        self.narrator.command(f"kubectl patch translationmodel {self.model} --type merge -p '{text}'")
+        command = f"kubectl patch translationmodel {self.model} --type merge -p '{text}'"
+        self.narrator.command(command)
         self.kube.patch("translationmodel", self.model, change)
 
     def target(self) -> Target:
