@@ -92,15 +92,6 @@ def test_clipping_bounds_a_step(case: Case) -> None:
     np.testing.assert_allclose(adam.mean.numpy(), weight.numpy(), rtol=1e-6)
 
 
-def test_the_state_is_all_there_is(case: Case) -> None:
-    first, second = learner(case), learner(case, {"seed": 7})
-    batch = case.encoded.batch(np.arange(20))
-    first.learn(batch, 0.01, 1)
-    second.restore(first.state())
-    losses = [[x.learn(batch, 0.01, n) for n in (2, 3, 4)] for x in (first, second)]
-    assert losses[0] == losses[1]
-
-
 def test_killed_in_mid_epoch_it_ends_with_the_same_losses(case: Case, tmp_path: Path) -> None:
     whole = run(case, tmp_path / "a")
     with pytest.raises(KeyboardInterrupt):

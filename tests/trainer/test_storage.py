@@ -51,7 +51,7 @@ def test_a_failure_that_stays_says_where_and_what_to_do(
 
 def test_a_place_below_a_file_is_not_writable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="file"):
+    with pytest.raises(StorageError, match="a file stands where a folder should"):
         storage.check_writable(tmp_path / "file" / "run")
 
 

@@ -12,7 +12,7 @@ from mt_trainer.config import Job
 from mt_trainer.data import Corpus
 from mt_trainer.encoded import Encoded
 
-_ANOMALIES, _ANOMALY = 6, 200  # how many, and of how many characters, fit into a run's status
+_ANOMALIES, _ANOMALY = 6, 200  # how many, and of how many bytes, fit into a run's status
 _PERCENTILES = (50, 95, 99)
 
 
@@ -68,7 +68,7 @@ def anomalies(corpus: Corpus, train: Encoded, vocabulary: int, wanted: int) -> l
             f"vocabulary lowered from {wanted} to {vocabulary} pieces: the training text holds no "
             "more"
         )
-    return [text[:_ANOMALY] for text in found[:_ANOMALIES]]
+    return [text.encode()[:_ANOMALY].decode(errors="ignore") for text in found[:_ANOMALIES]]
 
 
 def card(job: Job, document: dict[str, Any], position: Position, versions: dict[str, str]) -> str:

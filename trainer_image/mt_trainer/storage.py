@@ -13,12 +13,14 @@ from mt_trainer.errors import StorageError
 
 T = TypeVar("T")
 _PAUSES = (0.5, 1.0, 2.0)  # seconds before the further attempts
-_LASTING = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+_LASTING = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
 _ADVICE = {
     errno.ENOSPC: "the volume is full: make it larger, or remove finished runs",
     errno.EDQUOT: "the quota is used up: raise it, or remove finished runs",
     errno.EROFS: "the volume is read-only: mount it for writing",
     errno.EACCES: "user 65532 may not write there: set the volume's owner, or fsGroup",
+    errno.ENOTDIR: "a file stands where a folder should: name another place, or remove it",
+    errno.EEXIST: "a file stands where a folder should: name another place, or remove it",
     errno.EPERM: "user 65532 may not write there: set the volume's owner, or fsGroup",
 }
 
