@@ -123,6 +123,12 @@ def test_a_sentence_that_is_too_long_is_cut(translate: Translate) -> None:
     assert cut["attention"].shape[2] == 24
 
 
+def test_weights_are_stored_once_in_each_export(built: Built) -> None:
+    variables = built.folder / "saved_model/variables/variables.data-00000-of-00001"
+    for path in (variables, built.folder / "ctranslate2/model.bin"):
+        assert built.weights.nbytes <= path.stat().st_size < 1.2 * built.weights.nbytes
+
+
 def test_the_engine_quantises_the_files_while_it_loads(built: Built) -> None:
     engine = ctranslate2.Translator(str(built.folder / "ctranslate2"), compute_type="int8")
     pieces = tokenizer.load(built.vocabulary).encode("one two", out_type=str)

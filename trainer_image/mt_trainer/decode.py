@@ -20,9 +20,12 @@ _NEVER = -1e9  # a logit
 class Translation(tf.Module):  # type: ignore[misc]
     """A network with its tokenizer, as a callable that TensorFlow can save."""
 
+    _model: Transformer
+
     def __init__(self, model: Transformer, vocabulary: bytes) -> None:
         super().__init__(name="translation")
-        self._model = model
+        # Past TensorFlow's tracking: saved with the layers, every weight would be stored twice.
+        object.__setattr__(self, "_model", model)
         self._max_tokens = model.sizes.max_tokens
         self.weights = [variable.value for variable in model.variables]
         self.tokenizer = tensorflow_text.SentencepieceTokenizer(model=vocabulary, out_type=tf.int32)
