@@ -13,18 +13,37 @@ from mt_operator.shell.errors import ApiError, RefusedError
 log = logging.getLogger(__name__)
 OWN = (names.MODEL_KIND, names.RUN_KIND)
 OPTIONAL = ("InferenceService", "HTTPRoute")
-SECONDS = 1.0  # between two looks
+SECONDS, LATER_SECONDS = 1.0, 15.0  # between two looks: at the start, and from then on
 
 
 async def wait_for_kinds(api: Api) -> None:
     """Wait until our own kinds are served, and those of others wherever they are defined.
 
-    kopf looks for kinds when it starts and when a definition changes; one that was defined just
-    before and is served just after its start would not be watched at all.
+    kopf looks for kinds when it starts and when a definition changes; one that is served a moment
+    after that would not be watched at all. For the same reason, see ``new_kind``.
     """
     while waiting := await _missing(api):
         log.warning("waiting until the API server serves %s", ", ".join(waiting))
         await asyncio.sleep(SECONDS)
+
+
+async def served_kinds(api: Api) -> frozenset[str]:
+    """Return which kinds of others are served."""
+    unserved = await _unserved(api, OPTIONAL)
+    return frozenset(map(definition_of, OPTIONAL)) - frozenset(unserved)
+
+
+async def new_kind(api: Api, known: frozenset[str]) -> str:
+    """Wait until a kind of others is served that was not ``known`` to be, and return it."""
+    while True:
+        await asyncio.sleep(LATER_SECONDS)
+        try:
+            new = await served_kinds(api) - known
+        except ApiError as error:
+            log.debug("the API server cannot be asked for its kinds: %s", error)
+            continue
+        if new:
+            return min(new)
 
 
 async def _missing(api: Api) -> list[str]:

@@ -17,7 +17,7 @@ import aiohttp
 
 from mt_operator.settings import Settings
 from mt_operator.shell import api, handlers, metrics
-from mt_operator.shell.kinds import wait_for_kinds
+from mt_operator.shell.kinds import new_kind, served_kinds, wait_for_kinds
 from mt_operator.shell.leader import Leader, Term
 from mt_operator.shell.loop import Loop, supervise
 from mt_operator.shell.observe import World
@@ -98,8 +98,22 @@ async def _run(options: Options, loop: Loop) -> int:
 async def _watch(
     options: Options, loop: Loop, kopf_stop: asyncio.Event, kopf_ready: asyncio.Event
 ) -> None:
-    await wait_for_kinds(loop.world.api)
-    await handlers.watch(loop.queue.wake, options.namespaces, kopf_stop, kopf_ready)
+    """Watch; end when there is more to watch than before: the process then starts anew."""
+    api = loop.world.api
+    await wait_for_kinds(api)
+    new = asyncio.create_task(new_kind(api, await served_kinds(api)))
+    watches = asyncio.create_task(
+        handlers.watch(loop.queue.wake, options.namespaces, kopf_stop, kopf_ready)
+    )
+    try:
+        await asyncio.wait((new, watches), return_when=asyncio.FIRST_COMPLETED)
+        if new.done():
+            log.info("%s is served now: starting anew to watch it", new.result())
+            kopf_stop.set()
+        await watches
+    finally:
+        new.cancel()
+        watches.cancel()
 
 
 async def _signals(asked: asyncio.Event, kopf_ready: asyncio.Event) -> None:

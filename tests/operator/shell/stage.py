@@ -107,6 +107,12 @@ class Operator:
         """Stop it in order and return its exit code."""
         return self._end(signal.SIGTERM)
 
+    async def ended(self) -> int:
+        """Wait until it ends by itself, and return its exit code."""
+        assert self._process is not None
+        process, self._process = self._process, None
+        return await asyncio.to_thread(process.wait, 60)
+
     async def metrics(self) -> dict[str, float]:
         """Return what it counts; nothing while it does not answer."""
         try:
@@ -242,7 +248,7 @@ class Stage:
             for line in log:
                 event = json.loads(line)
                 ref = event.get("objectRef") or {}
-                mine = event["user"]["username"] == ACCOUNT and event["verb"] in WRITING
+                mine = event["user"].get("username") == ACCOUNT and event["verb"] in WRITING
                 if not mine or ref.get("namespace") != self.namespace:
                     continue
                 if event["responseStatus"]["code"] < 300 and event["stage"] == "ResponseComplete":

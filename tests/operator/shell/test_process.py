@@ -107,3 +107,11 @@ async def test_watching_begins_when_all_kinds_are_served(
     await wait_for_kinds(discovery)
     assert discovery.looks == looks
     assert definition_of(names.RUN_KIND) == "trainingruns.translation.kubeflow.org"
+
+
+async def test_kind_that_comes_later_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "LATER_SECONDS", 0.0)
+    discovery: Any = Discovery(set(), ["httproutes", "httproutes"])
+    known = await kinds.served_kinds(discovery)
+    assert known == {definition_of("InferenceService")}
+    assert await kinds.new_kind(discovery, known) == definition_of("HTTPRoute")
