@@ -26,6 +26,7 @@ SAMPLE = ROOT / "manifests/samples/pt-en.yaml"
 BETTER = {"spec": {"training": {"budget": {"maxEpochs": 12}}}}
 MISALIGNED = {"spec": {"data": {"train": [{"uri": "pvc://corpora/pt-en/train-misaligned.tsv"}]}}}
 SHOWN_SENTENCES = 5
+GPU = "nvidia.com/gpu"
 
 
 def main() -> int:
@@ -47,7 +48,7 @@ def main() -> int:
         problems = [str(error)]
     except KeyboardInterrupt:
         narrator.bad("interrupted")
-        return 130
+        return say_goodbye(narrator, 130)
     return finish(problems, narrator)
 
 
@@ -82,7 +83,7 @@ def tell(play: Play, narrator: Narrator) -> list[str]:
     """Play the three acts, show the tables, and return every broken promise."""
     narrator.act("From YAML to an endpoint")
     narrator.command(f"kubectl apply -f {SAMPLE.relative_to(ROOT)}")
-    model = play.first_deployment(yaml.safe_load(SAMPLE.read_text(encoding="utf-8")))
+    model = play.first_deployment(sample(play.kube, narrator))
     report_gpu(play, model, narrator)
     report_promotion(play, model, narrator)
     narrator.act("A better recipe, under load")
@@ -100,6 +101,16 @@ def tell(play: Play, narrator: Narrator) -> list[str]:
     return [problem for found in findings for problem in found.problems]
 
 
+def sample(kube: Kubectl, narrator: Narrator) -> Object:
+    """Return the sample; where no node has a GPU, it does not ask for one."""
+    manifest: Object = yaml.safe_load(SAMPLE.read_text(encoding="utf-8"))
+    nodes = kube.list("nodes")
+    if not any(int(node["status"]["allocatable"].get(GPU, "0")) for node in nodes):
+        manifest["spec"]["training"]["resources"]["limits"].pop(GPU)
+        narrator.say(f"no node has {GPU}, so the training does not ask for it")
+    return manifest
+
+
 def report_gpu(play: Play, model: Object, narrator: Narrator) -> None:
     """Say where the training ran, and what it was given."""
     run = story.production(model)["run"]
@@ -114,11 +125,18 @@ def report_promotion(play: Play, model: Object, narrator: Narrator) -> None:
     production = story.production(model)
     run = play.kube.get("trainingrun", str(production["run"])) or {}
     for gate in run.get("status", {}).get("evaluation", {}).get("gates", []):
-        interval = f", interval {gate['interval']}" if gate.get("interval") else ""
-        outcome = f"{gate['verdict']} ({gate.get('value')}, asked: {gate.get('rule')}{interval})"
-        narrator.say(f"gate {gate['name']}: {outcome}")
+        narrator.say(f"gate {gate['name']}: {outcome(gate)}")
     narrator.good(f"{production['revision']} of {production['run']} is in production")
     narrator.say(f"it answers at {model['status'].get('url')}")
+
+
+def outcome(gate: Object) -> str:
+    """Return in words how a gate went."""
+    rule, interval = str(gate.get("rule", "")), gate.get("interval")
+    if "Delta" in rule and not interval:
+        return f"{gate['verdict']}: nothing is in production to compare with"
+    between = f", between {interval[0]} and {interval[1]}" if interval else ""
+    return f"{gate['verdict']}: {gate['metric']} {gate.get('value')}{between} (asked: {rule})"
 
 
 def report_rejection(play: Play, model: Object, narrator: Narrator) -> None:
@@ -149,9 +167,16 @@ def finish(problems: list[str], narrator: Narrator) -> int:
         narrator.bad(problem)
     if not problems:
         narrator.good("every promise was kept")
-    if os.environ.get("CLUSTER") != "current":
+    return say_goodbye(narrator, 1 if problems else 0)
+
+
+def say_goodbye(narrator: Narrator, code: int) -> int:
+    """Say what stays, and return the exit code."""
+    if os.environ.get("CLUSTER") == "current":
+        narrator.say(f"`kubectl delete namespace {NAMESPACE}` removes what the story left")
+    else:
         narrator.say("the cluster stays up: `make kubeconfig` to look around, `make cluster-down`")
-    return 1 if problems else 0
+    return code
 
 
 if __name__ == "__main__":
