@@ -19,9 +19,8 @@ from mt_trainer.signals import Stopper
 _log = logging.getLogger("mt_trainer")
 _EXAMPLES = """
 examples:
-  mt-trainer train recipe.yaml --out runs/first      train on this machine; the model is
-  runs/first/model mt-trainer train                                   in a Job: everything comes
-  from MT_RECIPE, MT_RUN, MT_OUTPUT, …
+  mt-trainer train recipe.yaml --out runs/first   on this machine; the model is runs/first/model
+  mt-trainer train                                in a Job; MT_RECIPE, MT_RUN, MT_OUTPUT … say what
 
 the smallest recipe.yaml (every field of a TranslationModel's sourceLanguage, targetLanguage, data
 and training is known; what is left out gets the same defaults as in a cluster; relative paths are
