@@ -23,8 +23,14 @@ from mt_contract import names
 
 NAMESPACE = "translation-demo"
 SAMPLE = ROOT / "manifests/samples/pt-en.yaml"
-BETTER = {"spec": {"training": {"budget": {"maxEpochs": 12}}}}
-MISALIGNED = {"spec": {"data": {"train": [{"uri": "pvc://corpora/pt-en/train-misaligned.tsv"}]}}}
+BETTER = {"spec": {"training": {"budget": {"maxEpochs": 10}}}}
+# With the budget of the first recipe, which passed: only the text is bad.
+MISALIGNED = {
+    "spec": {
+        "data": {"train": [{"uri": "pvc://corpora/pt-en/train-misaligned.tsv"}]},
+        "training": {"budget": {"maxEpochs": 6}},
+    }
+}
 SHOWN_SENTENCES = 5
 GPU = "nvidia.com/gpu"
 
@@ -89,12 +95,12 @@ def tell(play: Play, narrator: Narrator) -> list[str]:
     narrator.act("A better recipe, under load")
     play.start_load()
     narrator.say("20 requests a second from now on, through the gateway")
-    model = play.better_recipe(BETTER, "12 epochs")
+    model = play.better_recipe(BETTER, "10 epochs")
     report_promotion(play, model, narrator)
     narrator.good("the old revision was removed after its traffic had gone")
     narrator.act("A bad candidate")
     narrator.say("the training file is replaced by one whose translations stand in wrong lines")
-    model = play.bad_candidate(MISALIGNED, "misaligned pairs")
+    model = play.bad_candidate(MISALIGNED, "6 epochs, misaligned pairs")
     report_rejection(play, model, narrator)
     findings = play.stop_load()
     show_tables(play, model, findings, narrator)
