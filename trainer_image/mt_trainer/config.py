@@ -14,7 +14,7 @@ from mt_contract import names, recipe
 from mt_contract.codec import DecodeError, from_json, parse_duration
 from mt_contract.defaults import Images
 from mt_contract.resource import Recipe, Source
-from mt_trainer import reading
+from mt_trainer import limits, reading
 from mt_trainer.data import File, Files
 from mt_trainer.errors import ConfigurationError
 
@@ -129,7 +129,7 @@ def _job(
         decoded = from_json(Recipe, written)
     except DecodeError as error:
         raise ConfigurationError(f"the recipe cannot be used: {error}") from error
-    _check(decoded)
+    limits.check(decoded)
     data = decoded.data
     return Job(
         recipe=decoded,
@@ -143,114 +143,6 @@ def _job(
         checkpoint_seconds=_seconds(environment),
         progress_port=progress_port,
     )
-
-
-def _check(wanted: Recipe) -> None:
-    """Refuse what this release does not do, and sizes that make no network.
-
-    Raises:
-        ConfigurationError: with the field's path, its value, and what may stand there.
-    """
-    training, architecture = wanted.training, wanted.training.architecture
-    optimizer, budget = training.optimizer, training.budget
-    stopping = budget.early_stopping
-    rules = (
-        (
-            wanted.data.format in ("Auto", "TSV"),
-            "data.format",
-            wanted.data.format,
-            "this release reads TSV, plain or .gz",
-        ),
-        (bool(wanted.data.train), "data.train", "empty", "name at least one file"),
-        (
-            wanted.data.checks.max_divergence is None,
-            "data.checks.maxDivergence",
-            "set",
-            "this release does not check it",
-        ),
-        (
-            training.warm_start_from == "None",
-            "training.warmStartFrom",
-            training.warm_start_from,
-            "this release knows None",
-        ),
-        (
-            training.precision in ("Auto", "Float32", "BFloat16"),
-            "training.precision",
-            training.precision,
-            "Auto, Float32, BFloat16",
-        ),
-        (
-            training.vocabulary.algorithm in ("Unigram", "BPE"),
-            "training.vocabulary.algorithm",
-            training.vocabulary.algorithm,
-            "Unigram, BPE",
-        ),
-        (
-            training.vocabulary.shared,
-            "training.vocabulary.shared",
-            False,
-            "this release makes one vocabulary for both languages",
-        ),
-        (
-            architecture.layers >= 1,
-            "training.architecture.layers",
-            architecture.layers,
-            "at least 1",
-        ),
-        (architecture.heads >= 1, "training.architecture.heads", architecture.heads, "at least 1"),
-        (
-            architecture.max_tokens >= 8,
-            "training.architecture.maxTokens",
-            architecture.max_tokens,
-            "at least 8",
-        ),
-        (
-            0 <= architecture.dropout < 1,
-            "training.architecture.dropout",
-            architecture.dropout,
-            "from 0 to below 1",
-        ),
-        (
-            0 <= optimizer.label_smoothing < 1,
-            "training.optimizer.labelSmoothing",
-            optimizer.label_smoothing,
-            "from 0 to below 1",
-        ),
-        (
-            optimizer.learning_rate > 0,
-            "training.optimizer.learningRate",
-            optimizer.learning_rate,
-            "above 0",
-        ),
-        (
-            optimizer.batch_tokens >= 1,
-            "training.optimizer.batchTokens",
-            optimizer.batch_tokens,
-            "at least 1",
-        ),
-        (
-            min(budget.max_epochs, budget.max_steps) >= 1,
-            "training.budget",
-            "0 epochs or steps",
-            "at least 1 of each",
-        ),
-        (
-            stopping is None or stopping.metric in ("loss", "validationLoss"),
-            "training.budget.earlyStopping.metric",
-            stopping and stopping.metric,
-            "this release knows loss",
-        ),
-    )
-    for holds, field, value, allowed in rules:
-        if not holds:
-            raise ConfigurationError(f"{field} is {value}: {allowed}")
-    if architecture.model_dimension < 2 or architecture.model_dimension % (2 * architecture.heads):
-        raise ConfigurationError(
-            f"training.architecture.modelDimension is {architecture.model_dimension}: it must be "
-            "a multiple of twice the "
-            f"heads ({architecture.heads})"
-        )
 
 
 def _files(sources: tuple[Source, ...], base: Path) -> tuple[File, ...]:
