@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import httpx
 import yaml
 
 from demo import cluster, corpus, install, story, tables
@@ -41,21 +42,31 @@ def main() -> int:
     narrator = Narrator()
     try:
         place = find_place(narrator)
-        made = corpus.make()
-        kube = prepare(place, made, narrator)
-        with tempfile.TemporaryDirectory() as scratch:
-            play = Play(kube, narrator, place.gateway_url, made.folder, Path(scratch))
-            try:
-                problems = tell(play, narrator)
-            finally:
-                play.close()
-    except (ClusterError, KubeError, BrokenPromiseError, RuntimeError) as error:
+    except (ClusterError, KubeError) as error:
         narrator.bad(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    try:
+        problems = tell_in(place, narrator)
+    except (ClusterError, BrokenPromiseError, RuntimeError, httpx.HTTPError) as error:
         problems = [str(error)]
     except KeyboardInterrupt:
         narrator.bad("interrupted")
         return say_goodbye(narrator, 130)
     return finish(problems, narrator)
+
+
+def tell_in(place: Place, narrator: Narrator) -> list[str]:
+    """Prepare the cluster, tell the story, end what it started; return every broken promise."""
+    made = corpus.make()
+    kube = prepare(place, made, narrator)
+    with tempfile.TemporaryDirectory() as scratch:
+        play = Play(kube, narrator, place.gateway_url, made.folder, Path(scratch))
+        try:
+            return tell(play, narrator)
+        finally:
+            play.close()
 
 
 def find_place(narrator: Narrator) -> Place:
