@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 QUIET_SECONDS = 10.0  # where there is no terminal, a changing line is printed at most this often
 
@@ -24,7 +25,7 @@ class Narrator:
         self.console = console or Console(highlight=False, width=width)
         self._begun = time.monotonic()
         self._status: Status | None = None
-        self._last, self._last_time = "", 0.0
+        self._stage, self._last, self._last_time = "", "", 0.0
 
     @property
     def elapsed(self) -> float:
@@ -66,21 +67,26 @@ class Narrator:
 
     @contextmanager
     def live(self, text: str) -> Iterator[None]:
-        """Keep a line on the terminal that ``now`` changes, until the block ends."""
+        """Keep a line on the terminal that ``progress`` changes, until the block ends."""
         if not self.console.is_terminal:
-            self.now(text)
             yield
             return
-        with self.console.status(text) as self._status:
+        with self.console.status(Text(text)) as self._status:
             yield
         self._status = None
 
-    def now(self, text: str) -> None:
-        """Say what is going on just now; said again and again, it does not fill the page."""
+    def stage(self, text: str) -> None:
+        """Say in which stage the candidate is, once."""
+        if text and text != self._stage:
+            self.say(f"→ {text}")
+        self._stage = text
+
+    def progress(self, text: str) -> None:
+        """Say what goes on just now; said again and again, it does not fill the page."""
         if self._status:
-            self._status.update(text)
+            self._status.update(Text(text))
             return
         moment = time.monotonic()
-        if text != self._last and moment - self._last_time >= QUIET_SECONDS:
+        if text not in (self._last, self._stage) and moment - self._last_time >= QUIET_SECONDS:
             self._last, self._last_time = text, moment
             self.say(f"… {text}")

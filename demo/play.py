@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -174,9 +174,9 @@ class Play:
         self._name_newest(words)
         return model
 
-    def _follow(self, until: Any, what: str) -> Object:
+    def _follow(self, until: Callable[[Object], bool], what: str) -> Object:
         with self.narrator.live("…"):
-            return story.follow(self.kube, self.model, until, what, self.narrator.now, ACT_SECONDS)
+            return story.follow(self.kube, self.model, until, what, ACT_SECONDS, self.narrator)
 
     def _name_newest(self, words: str) -> None:
         run = story.newest_run(self.kube, self.model)

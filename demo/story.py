@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from demo.kube import Kubectl, KubeError, Object, wait
 from mt_contract import names
 
-Tell = Callable[[str], None]
+
+class Telling(Protocol):
+    """Who is told what happens; the same is told again and again."""
+
+    def stage(self, text: str) -> None:
+        """The candidate is in this stage, or there is none."""
+
+    def progress(self, text: str) -> None:
+        """This is what goes on just now."""
 
 
 class BrokenPromiseError(AssertionError):
@@ -50,28 +58,32 @@ def candidate(model: Object) -> Mapping[str, Any]:
     return dict(model.get("status", {}).get("candidate") or {})
 
 
-def describe(model: Object, run: Object | None) -> str:
-    """Return in one line what happens to a model just now."""
+def headline(model: Object) -> str:
+    """Return which stage a model's candidate is in; empty where there is none."""
     trying = candidate(model)
-    stage = trying.get("stage", "")
+    stage = str(trying.get("stage", ""))
     if stage == "Canary":
         return f"canary: {trying.get('weight', 0)} % of the traffic to {trying.get('revision')}"
-    if stage and stage not in ("Training", "Evaluating"):
-        return f"{trying.get('revision', trying.get('run'))}: {_spaced(stage)}"
-    if run:
-        return f"{run['metadata']['name']}: {_progress(run, stage)}"
+    return f"{trying.get('revision') or trying.get('run')}: {_spaced(stage)}" if stage else ""
+
+
+def describe(model: Object, run: Object | None) -> str:
+    """Return in one line what happens to a model just now."""
+    stage = str(candidate(model).get("stage", ""))
+    if run and stage == "Training":
+        return f"{run['metadata']['name']}: {_progress(run)}"
     stalled = condition(model, "Stalled")
-    return str(stalled.get("message") or "waiting for the operator")
+    return headline(model) or str(stalled.get("message") or "waiting for the operator")
 
 
 def _spaced(stage: str) -> str:
     return "".join(f" {c.lower()}" if c.isupper() else c for c in stage).strip()
 
 
-def _progress(run: Object, stage: str) -> str:
+def _progress(run: Object) -> str:
     progress = run.get("status", {}).get("progress") or {}
-    if not progress.get("step") or stage == "Evaluating":
-        return _spaced(stage) or "starting"
+    if not progress.get("step"):
+        return "training"
     values = {entry["name"]: entry["value"] for entry in progress.get("metrics", [])}
     parts = [f"step {progress['step']} of {progress.get('totalSteps', '?')}"]
     parts += [f"epoch {progress['epoch']}"] if progress.get("epoch") else []
@@ -98,10 +110,10 @@ def follow(
     name: str,
     until: Callable[[Object], bool],
     what: str,
-    tell: Tell,
     timeout: float,
+    tell: Telling | None = None,
 ) -> Object:
-    """Return the model once ``until`` holds for it; say what happens meanwhile.
+    """Return the model once ``until`` holds for it; tell what happens meanwhile.
 
     Raises:
         KubeError: it did not within ``timeout`` seconds; the message holds the last state.
@@ -111,13 +123,12 @@ def follow(
     def look() -> Object | None:
         nonlocal last
         model = kube.get("translationmodels", name)
-        if model is None:
-            return None
-        if until(model):
+        if model is None or until(model):
             return model
-        line = describe(model, newest_run(kube, name))
-        last = line
-        tell(line)
+        last = describe(model, newest_run(kube, name))
+        if tell:
+            tell.stage(headline(model))
+            tell.progress(last)
         return None
 
     try:

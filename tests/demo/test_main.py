@@ -80,5 +80,6 @@ def test_without_a_terminal_a_changing_line_does_not_fill_the_page() -> None:
     narrator, page = told()
     with narrator.live("begin"):
         for step in range(50):
-            narrator.now(f"step {step}")
-    assert len(page.getvalue().splitlines()) == 1
+            narrator.stage("training")
+            narrator.progress(f"step {step}")
+    assert len(page.getvalue().splitlines()) == 2

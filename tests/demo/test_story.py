@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from demo import story
+from demo.kube import KubeError
 
 
 def model(generation: int = 2, conditions: tuple[str, ...] = (), **status: Any) -> dict[str, Any]:
@@ -164,3 +165,62 @@ def test_candidates_are_told_oldest_first_with_their_fate() -> None:
         ("c", "rejected: GateFailed", "7.1"),
     ]
     assert told[1].recipe == "12 epochs"
+
+
+class Told:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.lines: list[str] = []
+
+    def stage(self, text: str) -> None:
+        self.stages.append(text)
+
+    def progress(self, text: str) -> None:
+        self.lines.append(text)
+
+
+class Scripted:
+    """Stands in for kubectl: shows one state of the model after the other."""
+
+    def __init__(self, *states: dict[str, Any]) -> None:
+        self._states = list(states)
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        assert (kind, name) == ("translationmodels", "pt-en")
+        return self._states.pop(0) if len(self._states) > 1 else self._states[0]
+
+    def list(self, kind: str, selector: str) -> list[dict[str, Any]]:
+        metadata = {"name": "pt-en-1", "creationTimestamp": "2026-01-01T00:00:00Z"}
+        return [run(**PROGRESS) | {"metadata": metadata}]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demo.kube.time.sleep", lambda seconds: None)
+
+
+@pytest.mark.usefixtures("quick")
+def test_follow_tells_stages_and_progress_until_the_end() -> None:
+    done = model(production=NEW)
+    script = Scripted(
+        model(candidate={"stage": "Training", "run": "pt-en-1"}),
+        model(candidate={"stage": "Canary", "revision": "r-2", "weight": 50}),
+        done,
+    )
+    told = Told()
+    kube: Any = script
+    assert (
+        story.follow(kube, "pt-en", lambda m: bool(story.production(m)), "the end", 60, told)
+        == done
+    )
+    assert told.stages == ["pt-en-1: training", "canary: 50 % of the traffic to r-2"]
+    assert told.lines[0].startswith("pt-en-1: training 50 %")
+
+
+@pytest.mark.usefixtures("quick")
+def test_follow_that_waits_in_vain_says_what_it_saw_last() -> None:
+    kube: Any = Scripted(model(candidate={"stage": "Evaluating", "run": "pt-en-1"}))
+    with pytest.raises(KubeError, match="for the end; last: pt-en-1: evaluating"):
+        story.follow(kube, "pt-en", lambda _: False, "the end", 0.05)

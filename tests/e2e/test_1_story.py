@@ -170,6 +170,7 @@ def test_an_artifact_with_a_flipped_byte_is_not_served(stage: Stage) -> None:
     model = until(stage, story.rejected, "the damaged candidate to be rejected")
     degraded = story.condition(model, "Degraded")
     assert degraded["reason"] == "ServingCheckFailed", degraded
+    assert "model.bin" in degraded["message"], degraded
     assert story.production(model)["revision"] == before["revision"]
     assert stage.play.translate(["o gato branco vê o livro hoje"])
 
@@ -201,4 +202,4 @@ def read(stage: Stage) -> Object:
 
 
 def until(stage: Stage, test: Callable[[Object], bool], what: str) -> Object:
-    return story.follow(stage.kube, "toy", test, what, lambda _: None, 900)
+    return story.follow(stage.kube, "toy", test, what, 900)

@@ -82,4 +82,4 @@ def test_a_training_that_asks_for_more_gpus_than_there_are_waits_and_says_so(
 
 
 def follow(stage: Stage, name: str, test: Any, what: str) -> Object:
-    return story.follow(stage.kube, name, test, f"{name} {what}", lambda _: None, 600)
+    return story.follow(stage.kube, name, test, f"{name} {what}", 600)

@@ -65,7 +65,6 @@ def test_the_story_survives_kills_of_the_operator(second_stage: Stage) -> None:
         "toy",
         lambda m: story.holds(m, "UpToDate"),
         "the model to settle",
-        lambda _: None,
         300,
     )
     assert story.production(final)["run"] == story.production(model)["run"]
