@@ -69,8 +69,8 @@ def headline(model: Object) -> str:
 
 def describe(model: Object, run: Object | None) -> str:
     """Return in one line what happens to a model just now."""
-    stage = str(candidate(model).get("stage", ""))
-    if run and stage == "Training":
+    trying = candidate(model)
+    if run and trying.get("stage") == "Training" and trying.get("run") == run["metadata"]["name"]:
         return f"{run['metadata']['name']}: {_progress(run)}"
     stalled = condition(model, "Stalled")
     return headline(model) or str(stalled.get("message") or "waiting for the operator")
