@@ -77,6 +77,7 @@ def page(run: str, result: EvaluationResult, measured: Measured) -> str:
         (row.metric, row.slice or "all", str(row.examples), row.value, _delta(row.delta, row))
         for row in result.comparisons
     ]
+    # A slice's entry goes into report.json as it is, so its values are of several types.
     slices = [
         (name, str(told["examples"]), *dict(told["scores"]).values())  # type: ignore[call-overload]
         for name, told in measured.slices.items()

@@ -45,7 +45,7 @@ def listen(
     """
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # the SDK's use of it
     # They double the page, and the process's start is on it already.
-    disable_created_metrics()  # type: ignore[no-untyped-call]
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # it is not annotated
     engine = translator.engine
     bounds = read_bounds(engine.folder / artifact.PROFILE)
     metrics = Metrics(REGISTRY, env.get("MT_REVISION") or "none", bounds)

@@ -61,7 +61,7 @@ class _Repository(ModelRepositoryExtension):  # type: ignore[misc]  # the SDK sh
         await self.load(model_name)
 
 
-class _DataPlane(DataPlane):  # type: ignore[misc]
+class _DataPlane(DataPlane):  # type: ignore[misc]  # the SDK ships no types
     """Decodes any body strictly, and says "not ready" while it drains."""
 
     def __init__(self, registry: Any, draining: Draining) -> None:
@@ -116,7 +116,7 @@ class _Uvicorn(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-class _RestServer(RESTServer):  # type: ignore[misc]
+class _RestServer(RESTServer):  # type: ignore[misc]  # the SDK ships no types
     """The SDK's REST server with our guard and our answers to errors."""
 
     def __init__(self, server: Server, port: int) -> None:
@@ -138,7 +138,7 @@ class _RestServer(RESTServer):  # type: ignore[misc]
         http_errors.register(app)
 
 
-class Server(ModelServer):  # type: ignore[misc]
+class Server(ModelServer):  # type: ignore[misc]  # the SDK ships no types
     """Serves one model until it is told to stop."""
 
     def __init__(self, ports: Ports, metrics: Metrics, drain_seconds: float) -> None:
