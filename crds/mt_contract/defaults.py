@@ -74,6 +74,19 @@ ROLLOUT: Tree = {
     "progressDeadline": "30m",
     "rollbackWindow": 3,
 }
+ANALYSIS: Tree = {  # where rollout.analysis is written at all
+    "interval": "30s",
+    "minRequests": 50,
+    "onNoData": "Pause",
+    "failureLimit": 2,
+    "provider": "Pods",
+    "metrics": [
+        {"name": "errors", "builtin": "ErrorRate", "maxRatio": "1.5"},
+        {"name": "latency", "builtin": "LatencyP99", "maxRatio": "1.5"},
+        {"name": "empty", "builtin": "EmptyFraction", "maxRatio": "2"},
+        {"name": "restarts", "builtin": "Restarts", "max": "0"},
+    ],
+}
 HISTORY: Tree = {"succeeded": 5, "failed": 3}
 SERVICE_ACCOUNT = "default"
 
@@ -140,6 +153,14 @@ def resolve_engine(raw: Tree, image: str) -> dict[str, Any]:
     return engine
 
 
+def resolve_rollout(raw: Tree) -> dict[str, Any]:
+    """Return ``spec.rollout`` with defaults; without ``analysis`` there is none."""
+    rollout = merge(ROLLOUT, raw)
+    if rollout.get("analysis") is not None:
+        rollout["analysis"] = merge(ANALYSIS, rollout["analysis"])
+    return rollout
+
+
 def resolve(spec: Tree, images: Images) -> dict[str, Any]:
     """Return a spec in the shape that the views of resource.py decode.
 
@@ -157,7 +178,7 @@ def resolve(spec: Tree, images: Images) -> dict[str, Any]:
         "evaluation": merge(EVALUATION, spec.get("evaluation", {})),
         "engine": resolve_engine(serving, images.predictor),
         "serving": merge(SERVING, drop(serving, ENGINE_KEYS)),
-        "rollout": merge(ROLLOUT, spec.get("rollout", {})),
+        "rollout": resolve_rollout(spec.get("rollout", {})),
         "history": merge(HISTORY, spec.get("history", {})),
         "serviceAccountName": spec.get("serviceAccountName", SERVICE_ACCOUNT),
     }

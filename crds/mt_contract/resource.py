@@ -238,6 +238,39 @@ class ServingCheck:
 
 
 @dataclass(frozen=True)
+class Measure:
+    """One metric that is watched under traffic: a built-in, or a query that the platform named."""
+
+    name: str
+    builtin: str | None = None  # ErrorRate | LatencyP99 | EmptyFraction | CopyFraction | …
+    query: str | None = None
+    min: Decimal | None = None
+    max: Decimal | None = None
+    max_ratio: Decimal | None = None  # to production, over the same interval
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class SyntheticTraffic:
+    """Held-out sentences that are replayed where real traffic is thin."""
+
+    requests_per_second: int
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """How a candidate is judged while it has traffic."""
+
+    interval: timedelta
+    min_requests: int
+    on_no_data: str  # Pause | Fail | Pass
+    failure_limit: int
+    provider: str  # Pods | Prometheus
+    metrics: tuple[Measure, ...] = ()
+    synthetic_traffic: SyntheticTraffic | None = None
+
+
+@dataclass(frozen=True)
 class Rollout:
     """How a blessed candidate becomes production."""
 
@@ -248,7 +281,7 @@ class Rollout:
     serving_check: ServingCheck
     progress_deadline: timedelta
     rollback_window: int
-    analysis: Mapping[str, Any] | None = None
+    analysis: Analysis | None = None
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,28 @@ class Gateway:
 
 
 @dataclass(frozen=True)
+class Prometheus:
+    """Where PromQL is asked; the only address that metrics are fetched from, but for pods."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class Query:
+    """A PromQL query that users may name; {{model}}, {{namespace}}, {{revision}} are filled in."""
+
+    promql: str
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """A webhook that users may have called; the URL may name a file that holds it (a Secret)."""
+
+    url: str | None = None
+    url_file: str | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings; durations as in the API."""
 
@@ -40,6 +62,10 @@ class Settings:
     drain: timedelta = timedelta(
         seconds=15
     )  # preStop of a predictor: how long a gateway may still send it requests
+
+    prometheus: Prometheus | None = None
+    queries: Mapping[str, Query] = field(default_factory=dict)
+    receivers: Mapping[str, Receiver] = field(default_factory=dict)
 
     def allows(self, image: str) -> bool:
         """Return whether a user may name this image."""

@@ -69,7 +69,9 @@ VIEWS = [
     *views(resource.ModelSpec, resolved_shape(MODEL_SPEC, "model"), "model"),
     *views(resource.RunSpec, resolved_shape(RUN_SPEC, "run"), "run"),
 ]
-RESOLVED = defaults.resolve({}, IMAGES)
+RESOLVED = defaults.resolve(
+    {"rollout": {"analysis": {}}}, IMAGES
+)  # with all that is off unless asked
 # data.test's entries are of the same view as data.train's, which have no slice.
 SHARED_VIEWS = {"train": {"slice"}, "validation": {"slice"}}
 

@@ -102,6 +102,42 @@ class ModelView:
 
 
 @dataclass(frozen=True)
+class Counters:
+    """What one predictor process has counted of its requests since it started."""
+
+    codes: Mapping[str, int] = field(default_factory=dict)  # requests by HTTP status
+    # Durations of requests answered 200: how many took at most so many seconds ("0.05", "+Inf").
+    seconds: Mapping[str, int] = field(default_factory=dict)
+    instances: int = 0  # texts translated
+    empty: int = 0  # of these, with an empty translation
+    copies: int = 0  # of these, that came back as they were
+    source_tokens: int = 0
+    target_tokens: int = 0
+    # Texts by feature and bucket, which is named by its upper bound.
+    features: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PodReading:
+    """One predictor pod, read at one moment."""
+
+    uid: str
+    process: str  # names the process: counters of another one began at 0 again
+    restarts: int = 0  # of its containers, as the kubelet counts them
+    users: Counters = Counters()
+    synthetic: Counters = Counters()  # the operator's own requests, which users' exclude
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What predictors and named queries told at one moment; what could not be had is left out."""
+
+    time: datetime
+    pods: Mapping[str, tuple[PodReading, ...]] = field(default_factory=dict)  # by revision
+    queries: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # name -> revision
+
+
+@dataclass(frozen=True)
 class Cluster:
     """What this cluster offers."""
 
@@ -141,3 +177,6 @@ class ObservedModel:
     services: Mapping[str, ServiceView] = field(default_factory=dict)
     routes: Mapping[str, RouteView] = field(default_factory=dict)
     jobs: Mapping[str, JobView] = field(default_factory=dict)  # probe Jobs
+    # Oldest first. Only the last is sure to be there: earlier ones are what this process has seen
+    # since it started, and make a verdict sharper, never possible.
+    readings: tuple[Reading, ...] = ()
