@@ -50,6 +50,15 @@ environment (the operator sets it):
   MT_SEED             of their choice
   MT_WAIT_SECONDS     how long an endpoint may refuse connections or be overloaded (60)
 """
+_TRAFFIC = """example:
+  MT_OUTPUT=./runs/r1 MT_URLS='["http://localhost:8080"]' MT_MODEL=pt-en MT_RATE=2 \\
+  mt-predictor traffic
+
+environment (the operator sets it):
+  MT_OUTPUT           folder of the run whose evaluation/translations.jsonl is replayed
+  MT_URLS, MT_MODEL   base URLs of the revisions, and the model's name in their paths
+  MT_RATE             requests a second, to each of them
+"""
 _COLLECT = """example:
   MT_RUN=r1 MT_OUTPUT=./runs/r1 mt-predictor collect evaluate
 
@@ -85,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--metrics_port", type=int, default=names.METRICS_PORT, help="0: none")
     add("evaluate", "translate the test sentences, score them, compare with a baseline", _EVALUATE)
     add("probe", "send held-out sentences to a revision, compare with evaluation", _PROBE)
+    add("traffic", "send held-out sentences at a steady rate, until it is stopped", _TRAFFIC)
     collect = add("collect", "say again what a Job left in its run's folder", _COLLECT)
     collect.add_argument("stage", choices=["train", "evaluate"])
     translate = add("translate", "translate on this machine, without a server", _TRANSLATE)
@@ -126,6 +136,10 @@ def _run(arguments: argparse.Namespace, env: Environment) -> None:
             from mt_predictor import probe
 
             probe.run(env)
+        case "traffic":
+            from mt_predictor import traffic
+
+            traffic.run(env)
         case "collect":
             from mt_predictor import collect
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+from mt_predictor.asking import SYNTHETIC_HEADER
 from mt_predictor.http_errors import answer, log_unforeseen
-from mt_predictor.kserve_model import SYNTHETIC_HEADER
 from mt_predictor.metrics import CLIENT_GONE, Metrics
 
 Message = MutableMapping[str, Any]

@@ -13,6 +13,7 @@ from typing import Any
 
 from kserve import InferRequest, InferResponse, Model
 
+from mt_predictor.asking import SYNTHETIC_HEADER
 from mt_predictor.batching import Batcher, QueueFullError, Ticket, TranslationFailedError
 from mt_predictor.engine import Hypothesis
 from mt_predictor.http_errors import EngineFailed, Overloaded, RequestRefused
@@ -30,8 +31,6 @@ from mt_predictor.protocol import (
     v2_answer,
 )
 from mt_predictor.translator import Prepared, TextRefusedError, TextTooLongError, Translator
-
-SYNTHETIC_HEADER = "x-translation-synthetic"
 
 
 def is_synthetic(headers: Mapping[str, str] | None) -> bool:
@@ -160,8 +159,8 @@ class TranslationModel(Model):  # type: ignore[misc]  # the SDK ships no types
         if failed:
             return Refusal(str(failed))
         translation = self._translator.finish(ready.prepared, hypotheses)
-        if user and hypotheses:
-            self._metrics.translated(ready.instance.text, translation)
+        if hypotheses:
+            self._metrics.translated(ready.instance.text, translation, synthetic=not user)
         return translation
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 from pathlib import Path
 
@@ -123,3 +124,12 @@ def build_artifact(folder: Path, *, seed: int = 1, max_tokens: int = 32, run: st
         versions={"ctranslate2": ctranslate2.__version__},
     )
     return artifact.write_manifest(folder, manifest)
+
+
+def run_folder(tmp_path: Path, pairs: list[tuple[str, str]]) -> Path:
+    """Write what a run's evaluation leaves, to ``tmp_path/run``, and an empty termination log."""
+    (tmp_path / "run/evaluation").mkdir(parents=True)
+    lines = [json.dumps({"source": a, "reference": "x", "translation": b}) for a, b in pairs]
+    (tmp_path / "run/evaluation/translations.jsonl").write_text("".join(f"{x}\n" for x in lines))
+    (tmp_path / "log").touch()
+    return tmp_path

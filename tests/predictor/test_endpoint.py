@@ -242,7 +242,7 @@ def test_users_are_counted_and_probes_are_not(server: Running) -> None:
     before = server.metrics()
     server.post(V1, predict("ba do", ""))
     server.post(V1, b"{")
-    server.post(V1, predict("ba do"), **{"x-translation-synthetic": "true"})
+    server.post(V1, predict("ba do", "fu"), **{"x-translation-synthetic": "true"})
     after = server.metrics()
 
     def rise(name: str, **labels_: str) -> float:
@@ -253,8 +253,9 @@ def test_users_are_counted_and_probes_are_not(server: Running) -> None:
     assert rise("translation_requests_total", code="200", **ours) == 1
     assert rise("translation_requests_total", code="400", **ours) == 1
     assert rise("translation_synthetic_requests_total", code="200", **ours) == 1
-    assert rise("translation_request_duration_seconds_count", **ours) == 1
-    assert rise("translation_instances_total") == 1
+    for kind, texts in (("translation", 1), ("translation_synthetic", 2)):
+        assert rise(f"{kind}_request_duration_seconds_count", **ours) == 1
+        assert rise(f"{kind}_instances_total") == texts
     buckets = [name for name in after if 'feature="sourceLength"' in name]
     assert sum(after[name] - before[name] for name in buckets) == 1
     assert rise("translation_tokens_total", direction="source") > 0
@@ -262,6 +263,27 @@ def test_users_are_counted_and_probes_are_not(server: Running) -> None:
     (info,) = [name for name in after if name.startswith("translation_model_info")]
     assert 'precision="Float32"' in info
     assert 'source="pt"' in info
+
+
+def test_what_judges_a_revision_is_counted_of_users_and_of_probes(server: Running) -> None:
+    found = server.metrics()
+    users = {
+        name.removeprefix("translation_")
+        for name in found
+        if name.startswith("translation_") and not name.startswith("translation_synthetic_")
+    }
+    synthetic = {
+        name.removeprefix("translation_synthetic_")
+        for name in found
+        if name.startswith("translation_synthetic_")
+    }
+    assert synthetic <= users
+    measures = {name.partition("{")[0] for name in synthetic}
+    assert measures >= {
+        *("requests_total", "request_duration_seconds_bucket", "tokens_total"),
+        *("instances_total", "empty_total", "copy_total"),
+    }
+    assert found["process_start_time_seconds"] > 0  # a new process counts from 0 again
 
 
 def test_the_same_metrics_on_both_ports(server: Running) -> None:

@@ -31,6 +31,7 @@ class Client:
     async def _app(self, scope: Message, receive: Any, send: Any) -> None:
         body = (await receive())["body"]
         self.bodies.append(body)
+        self.guard_send = send
         status = await self._respond(body)
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": b"done"})
@@ -194,6 +195,21 @@ async def test_a_client_that_hangs_up_while_it_sends() -> None:
     await client.exchange(messages)
     assert client.counted(499) == 1
     assert client.bodies == []
+
+
+@pytest.mark.parametrize("prefix", ["translation", "translation_synthetic"])
+@pytest.mark.parametrize("begun", [False, True], ids=["unanswered", "half answered"])
+async def test_every_fault_of_ours_is_counted(prefix: str, begun: bool) -> None:
+    async def broken(_: bytes) -> int:
+        if begun:
+            await client.guard_send({"type": "http.response.start", "status": 200})
+        raise ValueError
+
+    client = Client(broken)
+    marked = {"x_translation_synthetic": "true"} if "synthetic" in prefix else {}
+    await client.post([b"a"], **marked)
+    assert client.counted(500, f"{prefix}_requests_total") == 1
+    assert client.counted(200, f"{prefix}_requests_total") == 0
 
 
 async def test_a_fault_of_ours_is_500_and_tells_no_text(caplog: pytest.LogCaptureFixture) -> None:

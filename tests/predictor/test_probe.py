@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import http.server
-import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.predictor.builders import sentences
+from tests.predictor.builders import run_folder, sentences
 from tests.predictor.running import Running, free_ports, labels
 
 from mt_contract import report
 from mt_contract.report import ProbeResult
-from mt_predictor import probe
+from mt_predictor import asking, probe
+from mt_predictor.asking import HeldOut, Reply
 from mt_predictor.errors import ConfigurationError, PredictorError, ProbeError
-from mt_predictor.probe import HeldOut, Reply
 from mt_predictor.translator import Options, Translator
-
-
-def run_folder(tmp_path: Path, pairs: list[tuple[str, str]]) -> Path:
-    (tmp_path / "run/evaluation").mkdir(parents=True)
-    lines = [json.dumps({"source": a, "reference": "x", "translation": b}) for a, b in pairs]
-    (tmp_path / "run/evaluation/translations.jsonl").write_text("".join(f"{x}\n" for x in lines))
-    (tmp_path / "log").touch()
-    return tmp_path
 
 
 def job(tmp_path: Path, url: str, **changes: str) -> dict[str, str]:
@@ -136,7 +127,7 @@ def test_overload_is_waited_for(
     ],
 )
 def test_how_answers_are_read(status: int, body: bytes, expected: str) -> None:
-    reply = probe.read_reply(status, body)
+    reply = asking.read_reply(status, body)
     if b"translation" in body:
         assert reply == Reply(expected)
     else:
