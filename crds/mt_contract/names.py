@@ -44,6 +44,7 @@ class Stage(StrEnum):
     COLLECT_TRAIN = "collect-train"
     COLLECT_EVALUATE = "collect-evaluate"
     PROBE = "probe"
+    TRAFFIC = "traffic"
 
 
 class ExitCode:

@@ -28,6 +28,7 @@ from mt_operator.core.children.collect_job import collect_task
 from mt_operator.core.children.evaluate_job import evaluate_task
 from mt_operator.core.children.pod import Task, job
 from mt_operator.core.children.probe_job import probe_job, probe_job_name
+from mt_operator.core.children.traffic_job import traffic_job, traffic_job_name
 from mt_operator.core.children.train_job import train_task
 from mt_operator.core.observed import Meta, ObservedRun
 from mt_operator.core.plan import Mode
@@ -293,7 +294,46 @@ def test_the_probe_is_the_models_own_and_named_by_its_attempt() -> None:
     assert spec["template"]["spec"]["serviceAccountName"] == "translation"
 
 
-@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.PROBE])
+def test_the_traffic_goes_on_until_it_is_deleted_and_its_failures_are_retried() -> None:
+    model = Meta("pt-en", "team-a", MODEL_UID)
+    urls = ["http://pt-en-r-new-predictor.team-a", "http://pt-en-r-old-predictor.team-a"]
+    child = traffic_job(
+        model,
+        revision="r-new",
+        run=RUN,
+        folder=FOLDER,
+        urls=urls,
+        image="registry/predictor:1",
+        rate=2,
+        service_account="translation",
+        pull_policy=SETTINGS.image_pull_policy,
+    )
+    spec = child.manifest["spec"]
+    pod_spec = spec["template"]["spec"]
+    (only,) = pod_spec["containers"]
+    assert child.key == ("Job", traffic_job_name(model, "r-new"))
+    assert child.key != ("Job", traffic_job_name(model, "r-old"))
+    assert {e["name"]: e["value"] for e in only["env"]} == {
+        "HOME": "/tmp",
+        "MT_OUTPUT": FOLDER,
+        "MT_URLS": json.dumps(urls, separators=(",", ":")),
+        "MT_MODEL": "pt-en",
+        "MT_RATE": "2",
+    }
+    assert only["args"] == ["traffic"]
+    assert "activeDeadlineSeconds" not in spec
+    assert spec["backoffLimit"] == 6
+    labels = spec["template"]["metadata"]["labels"]
+    assert labels["translation.kubeflow.org/stage"] == "traffic"
+    assert labels["translation.kubeflow.org/revision"] == "r-new"
+    claim = {"name": "claim-0", "mountPath": "/mnt/pvc/models", "readOnly": True}
+    assert claim in only["volumeMounts"]
+
+
+OF_RUNS = [stage for stage in Stage if stage not in (Stage.PROBE, Stage.TRAFFIC)]
+
+
+@pytest.mark.parametrize("stage", OF_RUNS)
 def test_names_fit_whatever_the_run_is_called(stage: Stage) -> None:
     long = run_meta(name="m" * 63)
     task = Task(
