@@ -1,0 +1,1 @@
+"""Live judgement: what a candidate's traffic says about it; pure."""
