@@ -122,8 +122,12 @@ class PodReading:
     """One predictor pod, read at one moment."""
 
     uid: str
-    process: str  # names the process: counters of another one began at 0 again
-    restarts: int = 0  # of its containers, as the kubelet counts them
+    # Names the process: counters of another one began at 0 again. Empty: the pod is there, but its
+    # counters could not be read; what was read of it last stays true.
+    process: str
+    # Of its containers, as the kubelet counts them; one more for a pod that has failed (evicted,
+    # out of memory) rather than been deleted.
+    restarts: int = 0
     users: Counters = Counters()
     synthetic: Counters = Counters()  # the operator's own requests, which users' exclude
 
@@ -161,6 +165,8 @@ class ObservedRun:
     claims: Mapping[str, bool] = field(
         default_factory=dict
     )  # PersistentVolumeClaims that the spec names: exists?
+    # Runs of the same model, itself too: read only where it imports, or compares with one of them.
+    runs: tuple[RunView, ...] = ()
 
 
 @dataclass(frozen=True)
