@@ -9,14 +9,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import binaries, debian, lifecycle, manifests, state, volumes
+from . import binaries, debian, knative, lifecycle, manifests, state, volumes
 from .cache import default_cache
 from .control import Node
 from .errors import ClusterError
 from .image_content import ImageBuild
 from .image_store import ImageStore
 from .images import Builder
-from .instance import Part, checked_network
+from .instance import Addition, Part, checked_network
 from .progress import Progress
 
 DEFAULT_NAME = "demo"
@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     up = command("up", run_up, "bring a cluster up; what runs already is left alone")
     parts = [part.name.lower() for part in Part]
     up.add_argument("--parts", choices=parts, default=parts[-1], help="how much (default: all)")
+    add_additions(up)
     up.add_argument("--audit", action="store_true", help="write logs/audit.log: who did what")
     up.add_argument("--fresh", action="store_true", help="forget all but the loaded images")
     up.add_argument("--network", type=checked_network, help="a free /16 (default: chosen)")
@@ -63,8 +64,13 @@ def parser() -> argparse.ArgumentParser:
     command("status", run_status, "show a cluster's parts")
     command("kubeconfig", run_kubeconfig, "print the path of the kubeconfig")
     command("gateway-url", run_gateway_url, "print the gateway's URL as the host sees it")
+    command("prometheus-url", run_prometheus_url, "print the URL of Prometheus")
     build = command("build", run_build, "build the programs without starting anything")
     build.add_argument("--parts", choices=parts, default=parts[-1], help="for what (default: all)")
+    add_additions(build)
+    tool = commands.add_parser("build-tool", help="build one program and print its path")
+    tool.add_argument("tool", metavar="PROGRAM", help="such as promtool")
+    tool.set_defaults(run=run_build_tool)
     logs = command("logs", run_logs, "print the log of a part, or the names of all")
     logs.add_argument("part", nargs="?", metavar="PART", help="such as kubelet")
     load = command("load-image", run_load_image, "give a node images that were built here")
@@ -88,6 +94,18 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+def add_additions(command: argparse.ArgumentParser) -> None:
+    """Give a command an option for each of what a cluster may have besides its parts."""
+    texts = {
+        Addition.KNATIVE: "with Knative, for KServe's other mode",
+        Addition.PROMETHEUS: "with Prometheus, which scrapes the product's pods",
+    }
+    for addition, text in texts.items():
+        command.add_argument(
+            f"--{addition}", help=text, action="append_const", dest="additions", const=addition
+        )
+
+
 def run_up(arguments: argparse.Namespace) -> None:
     """Bring a cluster up."""
     request = lifecycle.Request(
@@ -96,6 +114,7 @@ def run_up(arguments: argparse.Namespace) -> None:
         audit=arguments.audit,
         fresh=arguments.fresh,
         network=arguments.network,
+        additions=frozenset(arguments.additions or ()),
     )
     instance = lifecycle.up(default_cache(), request, Progress())
     print(f"export KUBECONFIG={instance.kubeconfig}")
@@ -130,14 +149,32 @@ def run_gateway_url(arguments: argparse.Namespace) -> None:
     print(state.require(default_cache(), arguments.name).gateway_url)
 
 
+def run_prometheus_url(arguments: argparse.Namespace) -> None:
+    """Print where Prometheus answers."""
+    instance = state.require(default_cache(), arguments.name)
+    if Addition.PROMETHEUS not in instance.additions:
+        raise ClusterError(
+            f"the cluster {instance.name!r} has no Prometheus; give it one with "
+            f"`up --prometheus --name {instance.name}`"
+        )
+    print(instance.prometheus_url)
+
+
 def run_build(arguments: argparse.Namespace) -> None:
     """Build programs."""
-    part = Part[arguments.parts.upper()]
-    progress = Progress()
-    debian.ensure(default_cache(), debian.for_part(part), progress)
-    binaries.build(default_cache(), binaries.needed(part), progress)
+    part, additions = Part[arguments.parts.upper()], arguments.additions or []
+    cache, progress = default_cache(), Progress()
+    debian.ensure(cache, debian.for_part(part), progress)
+    binaries.build(cache, binaries.needed(part, additions), progress)
     if part >= Part.KSERVE:
-        manifests.render(default_cache(), progress)
+        manifests.render(cache, progress)
+    if Addition.KNATIVE in additions:
+        knative.render(cache, progress)
+
+
+def run_build_tool(arguments: argparse.Namespace) -> None:
+    """Build one program and print where it is."""
+    print(binaries.tool(default_cache(), arguments.tool, Progress()))
 
 
 def run_logs(arguments: argparse.Namespace) -> None:

@@ -82,6 +82,18 @@ class Api:
         status, answer = self.request("PATCH", path, patch, "application/merge-patch+json")
         return _accepted("changing", path, status, answer)
 
+    def create(self, path: str, document: dict[str, Any], *, dry_run: bool = False) -> Any:
+        """Create an object; with `dry_run` ask only whether the server would."""
+        query = "?dryRun=All" if dry_run else ""
+        status, answer = self.request("POST", path + query, document)
+        return _accepted("creating in", path, status, answer)
+
+    def delete(self, path: str) -> None:
+        """Delete an object, if it is there."""
+        status, answer = self.request("DELETE", path)
+        if status != http.client.NOT_FOUND:
+            _accepted("deleting", path, status, answer)
+
     def ready(self) -> bool:
         """Tell whether the server says that it can serve."""
         try:

@@ -16,7 +16,7 @@ from . import golang
 from .cache import Cache
 from .commands import run
 from .errors import ClusterError
-from .instance import Part
+from .instance import NEEDED_PART, Addition, Part
 from .progress import Progress
 from .state import locked
 from .versions import at_least, version
@@ -50,23 +50,45 @@ _KUBERNETES = {
         "kubectl",
     )
 }
+KNATIVE_SERVING = ("controller", "webhook", "autoscaler", "activator", "queue")
 COMPONENTS = {
     "etcd": Component("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
     **_KUBERNETES,
     "kserve-manager": Component("kserve-manager", "kserve", "github.com/kserve/kserve/cmd/manager"),
     "contour": Component("contour", "contour", "github.com/projectcontour/contour/cmd/contour"),
     "coredns": Component("coredns", "coredns", "github.com/coredns/coredns"),
+    **{
+        name: Component(name, "prometheus", f"github.com/prometheus/prometheus/cmd/{name}")
+        for name in ("prometheus", "promtool")
+    },
+    **{
+        f"knative-{name}": Component(
+            f"knative-{name}", "knative-serving", f"knative.dev/serving/cmd/{name}"
+        )
+        for name in KNATIVE_SERVING
+    },
+    "knative-gateway": Component(
+        "knative-gateway", "knative-gateway", "knative.dev/net-gateway-api/cmd/controller"
+    ),
 }
 NEEDED = {
     Part.APISERVER: ("etcd", "kube-apiserver"),
     Part.NODE: ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"),
     Part.KSERVE: ("kserve-manager", "contour", "coredns"),
 }
+NEEDED_BY_ADDITION = {
+    Addition.KNATIVE: tuple(f"knative-{name}" for name in (*KNATIVE_SERVING, "gateway")),
+    Addition.PROMETHEUS: ("prometheus",),
+}
 
 
-def needed(part: Part) -> list[Component]:
-    """Return the programs of a part and of those before it."""
-    return [COMPONENTS[name] for each in Part if each <= part for name in NEEDED[each]]
+def needed(part: Part, additions: Iterable[Addition] = ()) -> list[Component]:
+    """Return the programs of a part, of those before it, and of the additions it carries."""
+    names = [name for each in Part if each <= part for name in NEEDED[each]]
+    for addition in sorted(additions):
+        if NEEDED_PART[addition] <= part:
+            names += NEEDED_BY_ADDITION[addition]
+    return [COMPONENTS[name] for name in names]
 
 
 def linker_flags(component: Component) -> str:
@@ -141,6 +163,19 @@ def _build(cache: Cache, go: golang.Go, component: Component) -> None:
     )  # fmt: skip
     shutil.rmtree(target.parent, ignore_errors=True)
     draft.rename(target.parent)
+
+
+def tool(cache: Cache, name: str, progress: Progress) -> Path:
+    """Return one program, built if need be: for tests that need it and no cluster.
+
+    Raises:
+        ClusterError: there is no such program, or its build failed.
+    """
+    component = COMPONENTS.get(name)
+    if component is None:
+        raise ClusterError(f"there is no program {name!r}; there are: {', '.join(COMPONENTS)}")
+    build(cache, [component], progress)
+    return path(cache, component)
 
 
 def kubectl(cache: Cache, progress: Progress) -> Path:

@@ -14,6 +14,10 @@ from .processes import CONTAINERD_SOCKET, COREDNS_READY_PORT
 PAUSE_IMAGE = "localhost/pause:1"
 GATEWAY = {"name": "kserve-ingress-gateway", "namespace": "kserve"}
 DNS_PORT = 5353
+# Pods of this product, as Prometheus writes the label, and where they show their metrics unless
+# they say otherwise.
+PRODUCT_LABEL = "translation_kubeflow_org_model"
+METRICS_PORT = 9090
 
 
 def control_plane(instance: Instance) -> dict[str, str]:
@@ -43,6 +47,44 @@ def gateway(instance: Instance) -> dict[str, str]:
         "contour.yaml": yaml.safe_dump({"gateway": {"gatewayRef": GATEWAY}}),
         "Corefile": corefile(instance),
     }
+
+
+def prometheus(instance: Instance) -> dict[str, str]:
+    """Return the file of Prometheus, by name."""
+    return {"prometheus.yaml": yaml.safe_dump(scraping(instance), sort_keys=False)}
+
+
+def scraping(instance: Instance) -> dict[str, Any]:
+    """Return what Prometheus scrapes: pods that ask for it, and those of this product.
+
+    A pod asks by the annotation `prometheus.io/scrape`, and may name port and path as usual. Its
+    labels become labels of its series, beside `namespace` and `pod`.
+    """
+    meta = "__meta_kubernetes_pod"
+    asks = f"{meta}_annotation_prometheus_io"
+    # A pod has as many targets as ports; here all of them become one, since nothing tells them
+    # apart any more.
+    rules = [
+        _relabel("keep", [f"{asks}_scrape", f"{meta}_label_{PRODUCT_LABEL}"], "true;.*|.*;.+"),
+        _relabel("keep", [f"{meta}_phase"], "Running"),
+        _relabel("replace", [f"{meta}_ip"], "(.+)", "__address__", f"$1:{METRICS_PORT}"),
+        _relabel("replace", [f"{meta}_ip", f"{asks}_port"], "(.+);(.+)", "__address__", "$1:$2"),
+        _relabel("replace", [f"{asks}_path"], "(.+)", "__metrics_path__", "$1"),
+        {"action": "labelmap", "regex": f"{meta}_label_(.+)"},
+        _relabel("replace", ["__meta_kubernetes_namespace"], "(.+)", "namespace", "$1"),
+        _relabel("replace", [f"{meta}_name"], "(.+)", "pod", "$1"),
+    ]
+    discovery = {"role": "pod", "kubeconfig_file": str(instance.kubeconfig)}
+    pods = {"job_name": "pods", "kubernetes_sd_configs": [discovery], "relabel_configs": rules}
+    often = {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "2s"}
+    return {"global": often, "scrape_configs": [pods]}
+
+
+def _relabel(
+    action: str, sources: list[str], regex: str, target: str = "", value: str = ""
+) -> dict[str, Any]:
+    rule: dict[str, Any] = {"action": action, "source_labels": sources, "regex": regex}
+    return {**rule, "target_label": target, "replacement": value} if target else rule
 
 
 def containerd(instance: Instance) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -38,6 +38,18 @@ class Part(IntEnum):
     APISERVER = 1
     NODE = 2
     KSERVE = 3
+
+
+class Addition(StrEnum):
+    """What a cluster may have besides; only those that ask for it build and run it."""
+
+    KNATIVE = "knative"
+    PROMETHEUS = "prometheus"
+
+
+# How much of a cluster each addition stands on.
+NEEDED_PART = {Addition.KNATIVE: Part.KSERVE, Addition.PROMETHEUS: Part.NODE}
+PROMETHEUS_PORT = 9090
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,7 @@ class Instance:
     folder: Path
     addresses: Addresses
     audit: bool = False
+    additions: frozenset[Addition] = frozenset()
 
     @property
     def link_name(self) -> str:
@@ -115,6 +128,11 @@ class Instance:
     def gateway_url(self) -> str:
         """The URL of the gateway. Contour maps a listener's port 80 to 8080 of the proxy."""
         return f"http://{self.addresses.node}:8080"
+
+    @property
+    def prometheus_url(self) -> str:
+        """The URL of Prometheus, for the host and for pods; answered where it was asked for."""
+        return f"http://{self.addresses.node}:{PROMETHEUS_PORT}"
 
     @property
     def kubeconfig(self) -> Path:

@@ -18,8 +18,8 @@ from . import binaries, cgroups, debian, network, pki, state
 from .cache import Cache
 from .control import Node
 from .errors import ClusterError
-from .instance import Addresses, Instance, Part, checked_name, choose_network
-from .parts import PARTS, Bringup
+from .instance import NEEDED_PART, Addition, Addresses, Instance, Part, checked_name, choose_network
+from .parts import ADDITIONS, PARTS, Bringup
 from .progress import Progress
 
 KILL_SECONDS = 120.0
@@ -34,6 +34,7 @@ class Request:
     audit: bool = False
     fresh: bool = False
     network: IPv4Network | None = None
+    additions: frozenset[Addition] = frozenset()
 
 
 def up(cache: Cache, request: Request, progress: Progress) -> Instance:
@@ -46,8 +47,9 @@ def up(cache: Cache, request: Request, progress: Progress) -> Instance:
     """
     if os.geteuid() != 0:
         raise ClusterError("a node needs namespaces, mounts and routes: run this as root")
+    _check_additions(request)
     debian.ensure(cache, debian.for_part(request.part), progress)
-    binaries.build(cache, binaries.needed(request.part), progress)
+    binaries.build(cache, binaries.needed(request.part, request.additions), progress)
     with state.locked(cache, f"cluster-{checked_name(request.name)}"):
         instance = _planned(cache, request)
         if request.fresh:
@@ -60,14 +62,30 @@ def up(cache: Cache, request: Request, progress: Progress) -> Instance:
         try:
             process = running or boot(instance, progress)
             bringup = Bringup(cache, instance, Node(process.pid), progress, process.booted_at)
-            for part in Part:
-                if part <= request.part:
-                    PARTS[part](bringup)
+            _start_parts(bringup, request.part)
         except BaseException:
             if running is None:
                 stop(instance)
             raise
     return instance
+
+
+def _check_additions(request: Request) -> None:
+    for addition in sorted(request.additions):
+        if request.part < NEEDED_PART[addition]:
+            needed = NEEDED_PART[addition].name.lower()
+            raise ClusterError(f"--{addition} needs a cluster with --parts {needed} or more")
+
+
+def _start_parts(bringup: Bringup, upto: Part) -> None:
+    for part in Part:
+        if part <= upto:
+            PARTS[part](bringup)
+    # What an earlier `up` was asked for is started again, with the programs it has by now.
+    additions = [each for each in sorted(bringup.instance.additions) if NEEDED_PART[each] <= upto]
+    binaries.build(bringup.cache, binaries.needed(upto, additions), bringup.progress)
+    for addition in additions:
+        ADDITIONS[addition](bringup)
 
 
 def _planned(cache: Cache, request: Request) -> Instance:
@@ -77,16 +95,18 @@ def _planned(cache: Cache, request: Request) -> Instance:
             others = [state.require(cache, name) for name in state.names(cache)]
             recorded = [other.addresses.network for other in others]
             chosen = request.network or choose_network([*recorded, *network.networks_in_use()])
-            instance = Instance(
-                request.name, cache.clusters / request.name, Addresses(chosen), request.audit
-            )
+            instance = Instance(request.name, cache.clusters / request.name, Addresses(chosen))
         elif request.network not in (None, instance.addresses.network):
             raise ClusterError(
                 f"the cluster {request.name!r} has the addresses {instance.addresses.network}; for "
                 f"others, remove it first: `down --purge --name {request.name}`"
             )
-        # Once asked for, it stays until --purge: a later `up` does not restart the API server.
-        instance = replace(instance, audit=instance.audit or request.audit)
+        # Once asked for, they stay until --purge: a later `up` does not restart the API server.
+        instance = replace(
+            instance,
+            audit=instance.audit or request.audit,
+            additions=instance.additions | request.additions,
+        )
         state.save(instance)
     return instance
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .control import ProcessSpec
-from .instance import Instance
+from .instance import PROMETHEUS_PORT, Instance
 
 SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc.cluster.local"
 CONTAINERD_SOCKET = Path("/run/containerd/containerd.sock")
@@ -185,3 +185,20 @@ def envoy(instance: Instance, program: Path) -> ProcessSpec:
 def coredns(instance: Instance, find: Find) -> ProcessSpec:
     """Return the cluster's name server."""
     return _spec(instance, "coredns", [find("coredns"), "-conf", instance.config / "Corefile"])
+
+
+def prometheus(instance: Instance, find: Find) -> ProcessSpec:
+    """Return Prometheus, for the host and for pods. A configuration that changed can be reloaded.
+
+    It keeps two hours and waits for nothing: its data serves a test or a demo.
+    """
+    return _spec(
+        instance, "prometheus",
+        [
+            find("prometheus"), f"--config.file={instance.config / 'prometheus.yaml'}",
+            f"--storage.tsdb.path={instance.data / 'prometheus'}",
+            "--storage.tsdb.retention.time=2h", f"--web.listen-address=0.0.0.0:{PROMETHEUS_PORT}",
+            f"--web.external-url={instance.prometheus_url}", "--web.enable-lifecycle",
+            "--log.level=warn",
+        ],
+    )  # fmt: skip

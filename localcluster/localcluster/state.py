@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .cache import Cache
 from .errors import ClusterError
-from .instance import Addresses, Instance, checked_name
+from .instance import Addition, Addresses, Instance, checked_name
 
 INSTANCE_FILE = "instance.json"
 NODE_FILE = "node.json"
@@ -64,7 +64,9 @@ def load(cache: Cache, name: str) -> Instance | None:
     except FileNotFoundError:
         return None
     addresses = Addresses(IPv4Network(record["network"]))
-    return Instance(name, folder, addresses, audit=record["audit"])
+    # Clusters that were made before there were additions have none.
+    additions = frozenset(map(Addition, record.get("additions", [])))
+    return Instance(name, folder, addresses, record["audit"], additions)
 
 
 def require(cache: Cache, name: str) -> Instance:
@@ -83,7 +85,11 @@ def require(cache: Cache, name: str) -> Instance:
 def save(instance: Instance) -> None:
     """Record an instance."""
     instance.folder.mkdir(parents=True, exist_ok=True)
-    record = {"network": str(instance.addresses.network), "audit": instance.audit}
+    record = {
+        "network": str(instance.addresses.network),
+        "audit": instance.audit,
+        "additions": sorted(instance.additions),
+    }
     _write(instance.folder / INSTANCE_FILE, record)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .. import binaries
-from ..api import Api, wait_until
+from ..api import Api, condition, wait_until
 from ..cache import Cache
+from ..commands import run
 from ..control import Node, ProcessSpec
 from ..instance import Instance
 from ..progress import Progress
@@ -49,6 +51,27 @@ class Bringup:
         for spec in specs:
             self.node.ensure(spec)
 
+    def apply(self, file: Path) -> None:
+        """Apply every document of a file; ours wins over other writers' fields."""
+        run(
+            [
+                binaries.kubectl(self.cache, self.progress), "apply", "--server-side",
+                "--force-conflicts", "--kubeconfig", self.instance.kubeconfig,
+                "--cache-dir", self.instance.data / "kubectl", "--filename", file,
+            ],
+            what=f"applying {file.name}",
+        )  # fmt: skip
+
+    def wait_for_kinds(self, crds: Collection[str]) -> None:
+        """Wait until the kinds of these CRDs are served."""
+        api = self.api()
+        paths = [f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd}" for crd in crds]
+        self.wait(
+            "kube-apiserver",
+            f"{', '.join(crds)} are served",
+            lambda: all(is_established(api.get(path)) for path in paths),
+        )
+
     def wait(self, process: str, what: str, holds: Callable[[], bool], seconds: float = 90) -> None:
         """Wait until something holds that a program brings about.
 
@@ -62,3 +85,8 @@ class Bringup:
             log=self.instance.logs / f"{process}.log",
             check=lambda: self.node.check(process),
         )
+
+
+def is_established(crd: Any) -> bool:
+    """Tell whether the API server serves the kind of a CRD (None: there is no such CRD yet)."""
+    return condition(crd, "Established").get("status") == "True"

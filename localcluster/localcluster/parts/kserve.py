@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 from .. import binaries, manifests, processes
-from ..api import Api, answers, condition
-from ..commands import run
+from ..api import answers
 from . import gateway, names
 from .bringup import Bringup
 
 RECORD = "/api/v1/namespaces/kube-system/configmaps/localcluster"
 GPU = "nvidia.com/gpu"
+KINDS = ("clusterstoragecontainers.serving.kserve.io", "inferenceservices.serving.kserve.io")
+MANAGER = "kserve-manager"
 
 
 def start(bringup: Bringup) -> None:
@@ -36,15 +36,15 @@ def _install(bringup: Bringup) -> None:
     for name in ("kserve", "projectcontour"):
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         api.apply(f"/api/v1/namespaces/{name}", namespace)
-    _apply(bringup, rendered / manifests.CRDS)
+    bringup.apply(rendered / manifests.CRDS)
     documents = manifests.with_webhooks_at(
         manifests.load_all((rendered / manifests.KSERVE).read_text()),
         "https://127.0.0.1:9443",
         authority.encode(),
     )
-    bringup.wait("kube-apiserver", "KServe's kinds are served", lambda: _established(api))
+    bringup.wait_for_kinds(KINDS)
     bringup.configure({manifests.KSERVE: manifests.dump_all(documents)})
-    _apply(bringup, bringup.instance.config / manifests.KSERVE)
+    bringup.apply(bringup.instance.config / manifests.KSERVE)
     api.apply(RECORD, record(content))
 
 
@@ -58,26 +58,6 @@ def record(content: str) -> dict[str, object]:
     }
 
 
-def _established(api: Api) -> bool:
-    kinds = ("clusterstoragecontainers.serving.kserve.io", "inferenceservices.serving.kserve.io")
-    base = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
-    return all(
-        condition(api.get(base + kind), "Established").get("status") == "True" for kind in kinds
-    )
-
-
-def _apply(bringup: Bringup, file: Path) -> None:
-    instance = bringup.instance
-    run(
-        [
-            binaries.kubectl(bringup.cache, bringup.progress), "apply", "--server-side",
-            "--force-conflicts", "--kubeconfig", instance.kubeconfig,
-            "--cache-dir", instance.data / "kubectl", "--filename", file,
-        ],
-        what=f"applying {file.name}",
-    )  # fmt: skip
-
-
 def _start_manager(bringup: Bringup) -> None:
     instance = bringup.instance
     place = instance.config / "kserve" / "k8s-webhook-server" / "serving-certs"
@@ -85,8 +65,19 @@ def _start_manager(bringup: Bringup) -> None:
     shutil.copy(instance.pki / "webhook.crt", place / "tls.crt")
     shutil.copy(instance.pki / "webhook.key", place / "tls.key")
     bringup.run(processes.kserve_manager(instance, bringup.find))
-    url = f"http://{instance.addresses.node}:{processes.KSERVE_HEALTH_PORT}/readyz"
-    bringup.wait("kserve-manager", "KServe's manager is ready", lambda: answers(url))
+    _await_manager(bringup)
+
+
+def restart_manager(bringup: Bringup) -> None:
+    """Start the manager anew: it watches Knative's kinds only if they are there when it starts."""
+    bringup.node.stop(MANAGER)
+    bringup.node.start(MANAGER)
+    _await_manager(bringup)
+
+
+def _await_manager(bringup: Bringup) -> None:
+    url = f"http://{bringup.instance.addresses.node}:{processes.KSERVE_HEALTH_PORT}/readyz"
+    bringup.wait(MANAGER, "KServe's manager is ready", lambda: answers(url))
 
 
 def _advertise_gpu(bringup: Bringup) -> None:
