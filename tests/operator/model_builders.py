@@ -137,7 +137,7 @@ class World:
             status=self.status,
             settings=self.settings,
             cluster=self.cluster,
-            runs=tuple(RunView(t.meta(), t.manifest["spec"], t.status) for t in self.runs.values()),
+            runs=self._run_views(),
             services={name: self._service(thing) for name, thing in self.services.items()},
             routes={name: self._route(thing) for name, thing in self.routes.items()},
             jobs={name: _job(thing) for name, thing in self.jobs.items()},
@@ -323,6 +323,9 @@ class World:
         in_force = thing.accepted == thing.generation
         return RouteView(thing.meta(), _weights(thing), in_force)
 
+    def _run_views(self) -> tuple[RunView, ...]:
+        return tuple(RunView(t.meta(), t.manifest["spec"], t.status) for t in self.runs.values())
+
     def _probed(self) -> Message:
         return ProbeResult(requests=50, agreement=self.agreement, failures=0)
 
@@ -339,6 +342,7 @@ class World:
             settings=self.settings,
             model=model,
             jobs=thing.jobs,
+            runs=self._run_views(),
         )
         plan = decide_run(observed)
         for child in plan.apply:

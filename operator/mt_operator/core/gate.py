@@ -8,14 +8,17 @@ and anything between is inconclusive, which never promotes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
+from mt_contract.names import GROUP
 from mt_contract.report import Comparison, EvaluationResult
 from mt_contract.resource import Gate
+from mt_operator.core.conditions import MAX_MESSAGE, shorten
 
 LARGEST = Decimal(10) ** 9  # a larger number is no score
+MAX_OBJECTIONS = MAX_MESSAGE - 320  # what to do about them is never cut
 
 
 class Verdict(StrEnum):
@@ -80,6 +83,32 @@ def objections(verdicts: Sequence[GateVerdict]) -> str:
     return "; ".join(failed + unclear)
 
 
+def refusal(verdicts: Sequence[GateVerdict], run: str) -> str:
+    """Return why the candidate of ``run`` is not blessed, and what its people can do."""
+    ways = ["change the recipe or its data", "move the bound"]
+    if overall(verdicts) is Verdict.INCONCLUSIVE:
+        ways = ["add sentences to spec.data.test, which narrows the interval", "move the bound"]
+    override = f"override it on the model by the annotation {GROUP}/bless: {run}"
+    told = shorten(objections(verdicts), MAX_OBJECTIONS)
+    return f"{told}. To go on, {', '.join(ways)}, or {override}."
+
+
+def measured_rows(
+    gates: Sequence[Gate], comparisons: Sequence[Comparison]
+) -> tuple[Comparison, ...]:
+    """Return what gates name and what is a number: what the status keeps, for other bounds later.
+
+    What a tenant's pod tells beyond that is left out.
+    """
+    named = {(gate.metric, gate.slice) for gate in gates}
+    rows = {(row.metric, row.slice): row for row in comparisons}
+    return tuple(
+        replace(row, value=value, delta=_text(row.delta), low=_text(row.low), high=_text(row.high))
+        for key, row in rows.items()
+        if key in named and (value := _text(row.value)) is not None and 0 <= row.examples < LARGEST
+    )
+
+
 def _judge(gate: Gate, row: Comparison | None, has_baseline: bool) -> GateVerdict:
     findings = list(_findings(gate, row, has_baseline)) or [_NO_BOUND]
     verdict = _worst([finding.verdict for finding in findings])
@@ -99,7 +128,7 @@ def _judge(gate: Gate, row: Comparison | None, has_baseline: bool) -> GateVerdic
 
 def _findings(gate: Gate, row: Comparison | None, has_baseline: bool) -> Iterator[_Finding]:
     if row is None:
-        yield _Finding(Verdict.FAILED, "was not measured: does data.test have such sentences?")
+        yield _Finding(Verdict.FAILED, "was not measured: spec.data.test has no such sentences")
     elif row.examples < gate.min_examples:
         short = f"has {row.examples} test sentences, minExamples asks for {gate.min_examples}"
         yield _Finding(Verdict.FAILED, short)
@@ -138,7 +167,7 @@ def _difference(gate: Gate, row: Comparison) -> Iterator[_Finding]:
         if inside or outside:
             yield _bound(inside, f"{changed}, {'within' if inside else 'beyond'} {name} {bound:+f}")
         else:
-            unclear = f"{changed}, which leaves {name} {bound:+f} open: more test data would tell"
+            unclear = f"{changed}, which leaves {name} {bound:+f} open"
             yield _Finding(Verdict.INCONCLUSIVE, unclear)
 
 
@@ -189,3 +218,8 @@ def _number(text: str | None) -> Decimal | None:
     if not number.is_finite() or abs(number) >= LARGEST:
         return None
     return (round(number, 9) + 0).normalize()  # + 0: no negative zero
+
+
+def _text(told: str | None) -> str | None:
+    number = _number(told)
+    return None if number is None else f"{number:f}"

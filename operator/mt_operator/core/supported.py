@@ -58,7 +58,6 @@ UNSUPPORTED: tuple[Unsupported, ...] = (
     Unsupported("training.warmStartFrom", _other_than("None"), "remove it, or write None"),
     Unsupported("training.nodes", lambda nodes: nodes not in (None, 1), "write 1"),
     Unsupported("import", _written, "remove it, and train"),
-    Unsupported("evaluation.baseline", _any_of("LatestBlessed"), "write Production or None"),
     Unsupported("serving.engine", _any_of("TensorFlow"), "write CTranslate2 or Auto"),
     Unsupported("serving.deploymentMode", _any_of("Knative"), "write Standard or Auto"),
     Unsupported("serving.replicas.metric", _any_of("concurrency", "rps"), "write cpu"),

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 
 from mt_contract import names
-from mt_operator.core.observed import Cluster, ObservedModel, RunView, ServiceView
+from mt_operator.core.observed import Cluster, ObservedModel, ServiceView
 from mt_operator.shell.api import Object
-from mt_operator.shell.errors import RefusedError
 from mt_operator.shell.observe import Snapshot, World, by_key, now, owned, read_jobs
+from mt_operator.shell.runs import run_view, runs_of
 from mt_operator.shell.views import meta_of, route_view, service_view
 
 POD_SERVICE = "serving.kserve.io/inferenceservice"  # KServe's label on a predictor's pods
@@ -24,7 +24,7 @@ async def observe_model(world: World, namespace: str, name: str) -> Snapshot | N
     route = names.route_name(name)
     probes = f"{names.LABEL_MODEL}={name},{names.LABEL_STAGE}={names.Stage.PROBE}"
     runs, services, routes, (jobs, views) = await asyncio.gather(
-        _runs(world, namespace, name),
+        runs_of(world.api, namespace, name),
         world.api.list("InferenceService", namespace, labels=f"{names.LABEL_MODEL}={name}"),
         world.api.list("HTTPRoute", namespace, fields=f"metadata.name={route}"),
         read_jobs(world, namespace, probes, meta.uid),
@@ -37,7 +37,7 @@ async def observe_model(world: World, namespace: str, name: str) -> Snapshot | N
         status=raw.get("status") or {},
         settings=world.settings,
         cluster=Cluster(kserve=services is not None, gateway_api=routes is not None),
-        runs=tuple(RunView(meta_of(r), r.get("spec") or {}, r.get("status") or {}) for r in runs),
+        runs=tuple(map(run_view, runs)),
         services=await _service_views(world, namespace, mine),
         routes={view.meta.name: view for view in map(route_view, ours)},
         jobs=views,
@@ -49,17 +49,6 @@ async def observe_model(world: World, namespace: str, name: str) -> Snapshot | N
         **by_key("Job", jobs),
     }
     return Snapshot(raw, observed, children)
-
-
-async def _runs(world: World, namespace: str, model: str) -> list[Object]:
-    """Return the runs that name the model, whoever made them."""
-    try:
-        fields = f"spec.modelRef.name={model}"
-        found = await world.api.list(names.RUN_KIND, namespace, fields=fields)
-    except RefusedError:  # an API server before 1.32 cannot select by a field of a custom resource
-        found = await world.api.list(names.RUN_KIND, namespace)
-    runs = [r for r in found or () if (r["spec"].get("modelRef") or {}).get("name") == model]
-    return sorted(runs, key=lambda run: (run["metadata"]["creationTimestamp"], _name(run)))
 
 
 async def _service_views(

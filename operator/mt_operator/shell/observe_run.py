@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mt_contract import names
-from mt_operator.core.observed import ModelView, ObservedRun, Tree
+from mt_operator.core.observed import ModelView, ObservedRun, RunView, Tree
+from mt_operator.core.run.baseline import LATEST_BLESSED
 from mt_operator.shell.observe import Snapshot, World, by_key, now, read_jobs
+from mt_operator.shell.runs import run_view, runs_of
 from mt_operator.shell.views import meta_of
 
 _URI_KEYS = ("uri", "targetUri")
@@ -30,6 +32,7 @@ async def observe_run(world: World, namespace: str, name: str) -> Snapshot | Non
         model=model,
         jobs=views,
         claims={} if finished(status) else await _claims(world, namespace, spec, model),
+        runs=await _siblings(world, namespace, spec, model) if not finished(status) else (),
     )
     return Snapshot(raw, observed, by_key("Job", jobs))
 
@@ -60,6 +63,17 @@ async def _model(world: World, namespace: str, spec: Tree) -> ModelView | None:
     if found is None:
         return None
     return ModelView(meta_of(found), found.get("spec") or {}, found.get("status") or {})
+
+
+async def _siblings(
+    world: World, namespace: str, spec: Tree, model: ModelView | None
+) -> tuple[RunView, ...]:
+    """Return the runs of the model, where a decision may ask what one of them measured."""
+    inherited = (model.spec.get("evaluation") or {}).get("baseline") if model else None
+    baseline = (spec.get("evaluation") or {}).get("baseline", inherited)
+    if model is None or not ("import" in spec or baseline == LATEST_BLESSED):
+        return ()
+    return tuple(map(run_view, await runs_of(world.api, namespace, model.meta.name)))
 
 
 async def _claims(

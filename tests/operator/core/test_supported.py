@@ -49,10 +49,6 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "training.nodes": ({"training": {"nodes": 2}}, "spec.training.nodes (write 1)"),
     "import": ({"import": {"uri": "pvc://models/x/model"}}, "spec.import"),
-    "evaluation.baseline": (
-        {"evaluation": {"baseline": "LatestBlessed"}},
-        "spec.evaluation.baseline",
-    ),
     "serving.engine": ({"serving": {"engine": "TensorFlow"}}, "spec.serving.engine"),
     "serving.deploymentMode": ({"serving": {"deploymentMode": "Knative"}}, "deploymentMode"),
     "serving.replicas.metric": (

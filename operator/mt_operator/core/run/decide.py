@@ -2,6 +2,7 @@
 
     Resolving  -> Training    what was asked for is complete
     Resolving  -> Evaluating  an artifact is imported: none is trained
+    Resolving  -> Succeeded   only bounds changed: judged at once
     Training   -> Evaluating  the train Job published an artifact
     Training   -> Failed      its Job failed, or its result is lost
     Evaluating -> Succeeded   there are scores, and gates judged them

@@ -18,7 +18,7 @@ from mt_operator.core.children.train_job import RESOURCES
 from mt_operator.core.children.training_run import ANNOTATION_CAUSE, ANNOTATION_DIGEST
 from mt_operator.core.observed import ModelView, ObservedRun
 from mt_operator.core.reasons import Reason
-from mt_operator.core.run.evaluating import begin_evaluation
+from mt_operator.core.run.evaluating import begin_judgement
 from mt_operator.core.run.jobs import is_suspended
 from mt_operator.core.run.stage import RunStage, stage_of
 from mt_operator.core.run.step import SOON, Step, conditions_of, going, mark, stuck
@@ -91,7 +91,7 @@ def _begin(observed: ObservedRun) -> Step:
             observed, conditions_of(observed), "Trained", True, Reason.IMPORTED, message
         )
         taken = fields | {"artifact": importing, "attempts": attempts}
-        return begin_evaluation(observed, inputs, conditions, taken)
+        return begin_judgement(observed, inputs, spec.evaluation, conditions, taken)
     fields |= {"inputs": inputs, "attempts": {"train": 1, "evaluate": 0}}
     message = "Everything that training needs is known."
     return going(observed, Reason.TRAINING, message, fields=fields, requeue_after=SOON)

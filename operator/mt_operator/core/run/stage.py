@@ -37,6 +37,7 @@ class Transition:
 TRANSITIONS = (
     Transition(RunStage.RESOLVING, RunStage.TRAINING, "what was asked for is complete"),
     Transition(RunStage.RESOLVING, RunStage.EVALUATING, "an artifact is imported: none is trained"),
+    Transition(RunStage.RESOLVING, RunStage.SUCCEEDED, "only bounds changed: judged at once"),
     Transition(RunStage.TRAINING, RunStage.EVALUATING, "the train Job published an artifact"),
     Transition(RunStage.TRAINING, RunStage.FAILED, "its Job failed, or its result is lost"),
     Transition(RunStage.EVALUATING, RunStage.SUCCEEDED, "there are scores, and gates judged them"),
