@@ -47,12 +47,13 @@ class Sample:
     status: int  # HTTP status; 0 where no answer came
     revision: str  # that answered, "" where the answer does not say
     error: str = ""
+    empty: bool = False  # an answer without a word in it
 
 
 async def ask(client: httpx.AsyncClient, target: Target, sentence: str) -> Sample:
     """Send one sentence and return what came of it; nothing is retried."""
     sent, begun = time.time(), time.monotonic()
-    status, revision, error = 0, "", ""
+    status, revision, error, empty = 0, "", "", False
     try:
         answer = await client.post(
             target.predict_url, headers={"host": target.host}, json={"instances": [sentence]}
@@ -60,11 +61,13 @@ async def ask(client: httpx.AsyncClient, target: Target, sentence: str) -> Sampl
         status, revision = answer.status_code, answer.headers.get(REVISION_HEADER, "")
         if status != httpx.codes.OK:
             error = answer.text[:200]
-        elif not answer.json().get("predictions"):
-            status, error = 0, f"an answer without a translation: {answer.text[:200]}"
+        else:
+            empty = not str(answer.json()["predictions"][0]["translation"]).strip()
     except (httpx.HTTPError, ValueError) as failure:
         status, error = 0, f"{type(failure).__name__}: {failure}"
-    return Sample(sent, round(time.monotonic() - begun, 4), status, revision, error)
+    except (LookupError, TypeError):
+        status, error = 0, f"an answer without a translation: {answer.text[:200]}"
+    return Sample(sent, round(time.monotonic() - begun, 4), status, revision, error, empty)
 
 
 async def run(

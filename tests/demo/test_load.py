@@ -51,6 +51,14 @@ async def test_ask(transport: httpx.MockTransport, status: int, revision: str, e
     assert error in sample.error
 
 
+@pytest.mark.parametrize(("text", "empty"), [("hi", False), (" ", True)])
+async def test_an_empty_translation_is_noted(text: str, empty: bool) -> None:
+    transport = answer(200, {"predictions": [{"translation": text}]})
+    async with httpx.AsyncClient(transport=transport) as client:
+        sample = await ask(client, TARGET, "Olá")
+    assert (sample.status, sample.empty) == (200, empty)
+
+
 async def test_an_open_loop_does_not_wait_for_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server answers only when all requests have come."""
     arrived, all_arrived = [], asyncio.Event()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e import toy
+from tests.e2e import faults, toy
 from tests.e2e.stage import Stage, Witness
+from tests.e2e.subject import History, Subject
 
 from demo import cluster, install
 from demo.cluster import Place
@@ -70,6 +71,34 @@ def second_stage(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(scope="session")
+def rollouts(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A third such namespace, where models of many rollouts live side by side."""
+    faults.provide(place, Progress())
+    made = make_stage(place, "e2e-rollouts", tmp_path_factory.mktemp("rollouts"), "none")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def make_subject(rollouts: Stage) -> Iterator[Callable[[str], Subject]]:
+    """Make a model's stand in that namespace; the model itself is still to be applied."""
+    history, made = History(rollouts), list[Subject]()
+
+    def make(name: str) -> Subject:
+        made.append(Subject(rollouts, name, history, rollouts.play.folder))
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for subject in made:
+            subject.close()
+        history.close()
 
 
 @pytest.fixture(scope="session")
