@@ -6,14 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from mt_contract import names
-from mt_contract.codec import parse_duration
-from mt_operator.core.children.http_route import TIMEOUT, http_route, route_change
-from mt_operator.core.children.inference_service import (
-    ACCOUNT,
-    inference_service,
-    service_change,
-)
+from mt_operator.core.children.inference_service import ACCOUNT
 from mt_operator.core.children.probe_job import probe_job, probe_job_name
 from mt_operator.core.children.training_run import (
     ANNOTATION_SUPERSEDED,
@@ -24,11 +17,10 @@ from mt_operator.core.children.training_run import (
 from mt_operator.core.model import routing
 from mt_operator.core.model.asked import asked_digest
 from mt_operator.core.model.candidate import BEFORE_REVISION
-from mt_operator.core.model.obstacle import builds
 from mt_operator.core.model.outcome import artifact, outcome
 from mt_operator.core.model.state import ModelStatus, Stage, trial_of
 from mt_operator.core.model.trigger import outstanding
-from mt_operator.core.model.turn import Situation, backend_name, service_name
+from mt_operator.core.model.turn import Situation
 from mt_operator.core.observed import JobState, RunView
 from mt_operator.core.plan import Child, Ref
 
@@ -38,16 +30,17 @@ PROBE_SEED = 1
 
 def to_apply(s: Situation, status: ModelStatus) -> tuple[Child, ...]:
     """Return what differs from the children that ``status`` implies."""
-    return (*_runs(s, status), *_services(s, status), *_probe(s, status), *_route(s, status))
+    served = routing.backend(s).children(s, status)
+    return (*_runs(s, status), *served, *_probe(s, status))
 
 
 def to_delete(s: Situation, status: ModelStatus) -> tuple[Ref, ...]:
     """Return what is ours, but no longer implied by ``status``."""
-    o, needed = s.observed, {service_name(s.meta, build) for build in builds(status)}
-    probe = _probe_name(s, status)
+    o, probe = s.observed, _probe_name(s, status)
+    needed = set(routing.backend(s).needs(s, status))
     gone = [
-        *((_ISVC, view.meta) for name, view in o.services.items() if name not in needed),
-        *((_ROUTE, view.meta) for view in o.routes.values() if not routing.weights(s, status)),
+        *((_ISVC, view.meta) for view in o.services.values()),
+        *((_ROUTE, view.meta) for view in o.routes.values()),
         *(
             (_JOB, view.meta)
             for name, view in o.jobs.items()
@@ -57,45 +50,13 @@ def to_delete(s: Situation, status: ModelStatus) -> tuple[Ref, ...]:
     return tuple(
         Ref(*kind, meta.name, meta.uid)
         for kind, meta in gone
-        if meta.owner == s.meta.uid and not meta.deleting
+        if meta.owner == s.meta.uid and not meta.deleting and (kind[1], meta.name) not in needed
     )
 
 
 _ISVC = ("serving.kserve.io/v1beta1", "InferenceService")
 _ROUTE = ("gateway.networking.k8s.io/v1", "HTTPRoute")
 _JOB = ("batch/v1", "Job")
-
-
-def _services(s: Situation, status: ModelStatus) -> Iterator[Child]:
-    if not s.observed.cluster.kserve:
-        return
-    candidate, production = status.candidate, status.production
-    wanted = [(production, 0)] if production else []
-    if candidate and candidate.build:
-        wanted.append((candidate.build, candidate.replicas))
-    for build, replicas in wanted:
-        view = s.observed.services.get(service_name(s.meta, build))
-        if view is not None and view.meta.owner != s.meta.uid:
-            continue
-        desired = inference_service(s.meta, build, replicas, s.observed.settings)
-        change = service_change(desired, view)
-        if change is not None:
-            yield change
-
-
-def _route(s: Situation, status: ModelStatus) -> Iterator[Child]:
-    where, weights = routing.endpoint(s), routing.weights(s, status)
-    view = s.observed.routes.get(names.route_name(s.meta.name))
-    if not weights or not isinstance(where, routing.Endpoint) or not s.observed.cluster.gateway_api:
-        return
-    if view is not None and view.meta.owner != s.meta.uid:
-        return
-    build = builds(status)[0]
-    timeout = build.serving.get("timeout")
-    limit = parse_duration(timeout) if timeout else TIMEOUT
-    change = route_change(http_route(s.meta, where.gateway, where.host, weights, limit), view)
-    if change is not None:
-        yield change
 
 
 def _probe(s: Situation, status: ModelStatus) -> Iterator[Child]:
@@ -111,7 +72,7 @@ def _probe(s: Situation, status: ModelStatus) -> Iterator[Child]:
         revision=build.revision,
         run=build.run,
         folder=build.folder,
-        url=f"http://{backend_name(s.meta, build)}.{s.meta.namespace}.svc.cluster.local",
+        url=f"http://{routing.dark_host(s, build)}",
         image=build.engine["image"],
         requests=trial.rollout.serving_check.requests,
         seed=PROBE_SEED,

@@ -23,9 +23,10 @@ from mt_operator.core.model.possible import check_possible
 from mt_operator.core.model.retention import expired_runs
 from mt_operator.core.model.retiring import let_go
 from mt_operator.core.model.rollout import advance, boundaries
+from mt_operator.core.model.situation import situation
 from mt_operator.core.model.state import ModelStatus, decode_status, encode_status
 from mt_operator.core.model.trigger import trigger
-from mt_operator.core.model.turn import Kind, Situation, Turn, situation
+from mt_operator.core.model.turn import Kind, Situation, Turn
 from mt_operator.core.observed import ObservedModel
 from mt_operator.core.plan import ImpossibleError, Plan
 from mt_operator.core.reasons import Reason

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mt_contract import names
 from mt_operator.core.children.probe_job import probe_job_name
-from mt_operator.core.model.routing import endpoint
-from mt_operator.core.model.state import ModelStatus, Revision
+from mt_operator.core.model import routing
+from mt_operator.core.model.builds import builds
+from mt_operator.core.model.endpoint import endpoint
+from mt_operator.core.model.state import ModelStatus
 from mt_operator.core.model.trigger import outstanding
-from mt_operator.core.model.turn import Kind, Obstacle, Situation, service_name
+from mt_operator.core.model.turn import Kind, Obstacle, Situation
 from mt_operator.core.observed import JobView, RouteView, RunView, ServiceView
 from mt_operator.core.reasons import Reason
 from mt_operator.core.supported import unsupported_message
 
+__all__ = ["builds", "obstacle"]
 View = ServiceView | RouteView | JobView | RunView
 
 
@@ -29,14 +31,6 @@ def obstacle(s: Situation, status: ModelStatus) -> Obstacle | None:
     if taken:
         return Obstacle(Kind.PERSON, Reason.NAME_TAKEN, taken)
     return _missing_in_cluster(s) or _suspended(s)
-
-
-def builds(status: ModelStatus) -> tuple[Revision, ...]:
-    """Return the revisions whose pods the status implies."""
-    candidate = status.candidate
-    trying = (candidate.build,) if candidate and candidate.build else ()
-    serving = (status.production,) if status.production else ()
-    return (*serving, *trying, *(entry.build for entry in status.retiring))
 
 
 def _missing_in_cluster(s: Situation) -> Obstacle | None:
@@ -74,10 +68,12 @@ def _name_taken(s: Situation, status: ModelStatus) -> str | None:
 def _needed(s: Situation, status: ModelStatus) -> Iterator[tuple[str, Mapping[str, View], str]]:
     """Yield kind, views and name of every child that the status implies."""
     o, candidate, asked = s.observed, status.candidate, outstanding(status)
-    for build in builds(status):
-        yield "InferenceService", o.services, service_name(s.meta, build)
-    if builds(status):
-        yield "HTTPRoute", o.routes, names.route_name(s.meta.name)
+    views: Mapping[str, Mapping[str, View]] = {
+        "InferenceService": o.services,
+        "HTTPRoute": o.routes,
+    }
+    for kind, name in routing.backend(s).claims(s, status):
+        yield kind, views[kind], name
     if candidate and candidate.build and candidate.probe:
         name = probe_job_name(s.meta, candidate.build.revision, candidate.probe.attempt)
         yield "Job", o.jobs, name

@@ -9,12 +9,10 @@ from enum import Enum, auto
 from typing import Any
 
 from mt_contract import names
-from mt_contract.codec import from_json
-from mt_contract.defaults import ENGINE_KEYS, drop, resolve
 from mt_contract.resource import History, Rollout
-from mt_operator.core.model.asked import by_name
 from mt_operator.core.model.outcome import Options
 from mt_operator.core.model.state import ModelStatus, Revision, Tree
+from mt_operator.core.model.traffic import Traffic
 from mt_operator.core.observed import Meta, ObservedModel, RunView, ServiceView
 from mt_operator.core.plan import Event
 from mt_operator.core.reasons import Reason
@@ -47,6 +45,8 @@ class Situation:
     rollout: Rollout
     options: Options
     history: History
+    backend: str  # how requests are split; a key of backends.BACKENDS
+    traffic: Traffic  # what that backend sees
     obstacle: Obstacle | None = None
 
     @property
@@ -68,18 +68,18 @@ class Situation:
 
     def ready(self, build: Revision) -> bool:
         """Return whether the revision's predictor is ready to serve."""
-        view = self.service(build)
-        return view is not None and view.ready
+        seen = self.traffic.serving.get(build.revision)
+        return seen is not None and seen.ready
 
     def replicas(self, build: Revision) -> int:
-        """Return how many of the revision's pods are ready."""
-        view = self.service(build)
-        return view.ready_replicas if view else 0
+        """Return how many of the revision's pods may be counted upon now."""
+        seen = self.traffic.serving.get(build.revision)
+        return seen.replicas if seen else 0
 
     def waiting(self, build: Revision) -> str:
         """Return why a pod of the revision does not get ready, or nothing."""
-        view = self.service(build)
-        return view.waiting if view else ""
+        seen = self.traffic.serving.get(build.revision)
+        return seen.waiting if seen else ""
 
     def owns(self, run: RunView) -> bool:
         """Return whether the operator made this run for this model."""
@@ -101,31 +101,6 @@ class Turn:
         """Return this turn with one more event."""
         event = Event("Warning" if warning else "Normal", str(reason), message)
         return replace(self, events=(*self.events, event))
-
-
-def situation(observed: ObservedModel) -> Situation:
-    """Return the snapshot with its spec resolved; obstacles are found separately.
-
-    Raises:
-        DecodeError: the spec has a value that cannot be used; the message names the field.
-    """
-    resolved = resolve(observed.spec, observed.settings.images)
-    account = {"serviceAccountName": resolved["serviceAccountName"]}
-    return Situation(
-        observed=observed,
-        now=observed.now.replace(microsecond=0),
-        runs=by_name(observed.runs),
-        rollout=from_json(Rollout, resolved["rollout"], "spec.rollout"),
-        options=Options(resolved["serving"] | account, written_options(observed.spec)),
-        history=from_json(History, resolved["history"], "spec.history"),
-    )
-
-
-def written_options(spec: Tree) -> dict[str, Any]:
-    """Return what the user wrote of all that is changed in place."""
-    account = spec.get("serviceAccountName")
-    written = drop(spec.get("serving") or {}, ENGINE_KEYS)
-    return written | ({"serviceAccountName": account} if account else {})
 
 
 def service_name(meta: Meta, build: Revision) -> str:
