@@ -127,6 +127,7 @@ class World:
     stages: list[str | None] = field(default_factory=list)
     restarts: int = 0
     made: int = 0
+    asked: int = 0  # actions
 
     def observe(self) -> ObservedModel:
         meta = Meta(MODEL, NAMESPACE, UID, self.generation, NOW, annotations=self.annotations)
@@ -224,6 +225,13 @@ class World:
         """Edit the spec, as a user does."""
         self.spec = merge(self.spec, changes)
         self.generation += 1
+
+    def ask(self, action: str, target: str) -> str:
+        """Annotate the model, as people and tools do; return the token."""
+        self.asked += 1
+        token = f"{target}/{self.asked}"
+        self.annotations[f"{names.GROUP}/{action}"] = token
+        return token
 
     def create_run(self, name: str, spec: Mapping[str, Any]) -> None:
         """Create a run of the model, as a user does."""

@@ -34,7 +34,10 @@ class Reason(StrEnum):
     CANARY = "Canary", "The candidate gets its share of the traffic, step by step."
     PROMOTING = "Promoting", "All traffic goes to the candidate; it becomes production."
     ROLLING_BACK = "RollingBack", "The traffic goes back to production."
-    PAUSED = "Paused", "A step waits for its time or for a person."
+    PAUSED = "Paused", "A step waits for a person, or a person paused the rollout."
+    NO_DATA = "NoData", "Too few requests reach the candidate to judge it."
+    ACTION_TAKEN = "ActionTaken", "What an annotation asked for is done."
+    ACTION_IGNORED = "ActionIgnored", "What an annotation asked for cannot be done; it did nothing."
 
     # Well.
     COMPLETED = "Completed", "Everything that was asked for is done."
@@ -66,6 +69,7 @@ class Reason(StrEnum):
     SERVING_CHECK_FAILED = "ServingCheckFailed", "The revision did not answer as in evaluation."
     ANALYSIS_FAILED = "AnalysisFailed", "The revision did worse than production under traffic."
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded", "The rollout took too long."
+    ROLLED_BACK = "RolledBack", "Traffic was taken back, and production answers it again."
     ABORTED = "Aborted", "Somebody stopped the candidate or the run."
     SUPERSEDED = "Superseded", "Something newer was asked for."
     NOT_READY = "NotReady", "The revision is not ready to serve."

@@ -38,10 +38,6 @@ def _elsewhere(uri: Any) -> bool:
     return not str(uri).startswith(DATA_SCHEMES)
 
 
-def _endless(pause: Any) -> bool:
-    return isinstance(pause, Mapping) and pause.get("duration") is None
-
-
 _CLAIM = "copy it to a claim and write pvc://<claim>/<path>"
 _BY_HAND = "remove it; a changed recipe, or a TrainingRun of your own, starts a training"
 UNSUPPORTED: tuple[Unsupported, ...] = (
@@ -62,9 +58,7 @@ UNSUPPORTED: tuple[Unsupported, ...] = (
     Unsupported("serving.deploymentMode", _any_of("Knative"), "write Standard or Auto"),
     Unsupported("serving.replicas.metric", _any_of("concurrency", "rps"), "write cpu"),
     Unsupported("serving.requestLog", _written, "remove it"),
-    Unsupported("rollout.approval", _any_of("Required"), "write Automatic"),
     Unsupported("rollout.analysis", _written, "remove it"),
-    Unsupported("rollout.steps[].pause", _endless, "give the pause a duration"),
     Unsupported("retrain", _written, _BY_HAND),
     Unsupported("tracking", _written, "remove it: a run's own folder holds everything"),
     Unsupported("alerts", _written, "remove it: Events and conditions tell the same"),

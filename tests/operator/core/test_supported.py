@@ -59,12 +59,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"serving": {"requestLog": {"sink": "http://log"}}},
         "spec.serving.requestLog",
     ),
-    "rollout.approval": ({"rollout": {"approval": "Required"}}, "spec.rollout.approval"),
     "rollout.analysis": ({"rollout": {"analysis": {"interval": "30s"}}}, "spec.rollout.analysis"),
-    "rollout.steps[].pause": (
-        {"rollout": {"steps": [{"setWeight": 5}, {"pause": {}}, {"setWeight": 100}]}},
-        "spec.rollout.steps[1].pause (give the pause a duration)",
-    ),
     "retrain": ({"retrain": {"schedule": {"cron": "0 3 * * 1"}}}, "spec.retrain"),
     "tracking": ({"tracking": {"mlflow": {"trackingUri": "http://m"}}}, "spec.tracking"),
     "alerts": ({"alerts": [{"receiver": "mt"}]}, "spec.alerts"),

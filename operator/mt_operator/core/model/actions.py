@@ -1,60 +1,69 @@
-"""What people ask for by annotation: each token is handled once, and a stale one does nothing."""
+"""What people ask for by annotation: each token is handled once, and a stale one does nothing.
+
+A token is ``<target>/<suffix>``; the suffix makes it new. It is echoed in status.handled, and the
+condition ActionAccepted says what came of the last one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 
 from mt_contract.names import GROUP
-from mt_operator.core.model.outcome import Progress, outcome
-from mt_operator.core.model.rollback import reject
-from mt_operator.core.model.state import ModelStatus, Stage
-from mt_operator.core.model.trigger import ask_again
+from mt_operator.core.conditions import set_condition
+from mt_operator.core.model import advice
+from mt_operator.core.model.abort import abort, retry
+from mt_operator.core.model.bless import bless
+from mt_operator.core.model.hold import pause, resume
+from mt_operator.core.model.promote import promote
+from mt_operator.core.model.retrain import retrain
 from mt_operator.core.model.turn import Situation, Turn
+from mt_operator.core.model.way_back import go_back
 from mt_operator.core.reasons import Reason
 
-ABORT, RETRY = "abort", "retry"
+# What an action comes to: done, refused (why, and what to do), or None: it waits for its moment.
+Answer = Turn | str | None
+ACCEPTED = "ActionAccepted"
+MAX_TOKEN = 512  # of a value of status.handled, by the CRD
+
+ACTIONS: Mapping[str, Callable[[Situation, Turn, str], Answer]] = {
+    advice.ABORT: abort,
+    advice.ROLLBACK: go_back,
+    advice.PAUSE: pause,
+    advice.RESUME: resume,
+    advice.PROMOTE: promote,
+    advice.BLESS: bless,
+    advice.RETRY: retry,
+    advice.RETRAIN: retrain,
+}
 
 
 def act(s: Situation, turn: Turn) -> Turn:
     """Do what the annotations ask for, and note their tokens as handled."""
-    for action, carry_out in ((ABORT, _abort), (RETRY, _retry)):
-        token = s.meta.annotations.get(f"{GROUP}/{action}", "")
+    for action, carry_out in ACTIONS.items():
+        token = s.meta.annotations.get(f"{GROUP}/{action}", "")[:MAX_TOKEN]
         if not token or turn.status.handled.get(action) == token:
             continue
-        done = carry_out(s, turn, token)
-        if done is None:
-            told = f"{action}={token} names nothing that it could be done to; nothing happens."
-            done = turn.tell("ActionIgnored", told, warning=True)
-        turn = done.to(handled=dict(done.status.handled) | {action: token})
+        answer = carry_out(s, turn, token)
+        if answer is None:
+            continue
+        turn = _noted(s, turn, f"{action}={token}", answer)
+        turn = turn.to(handled=dict(turn.status.handled) | {action: token})
     return turn
 
 
-def _abort(s: Situation, turn: Turn, token: str) -> Turn | None:
-    candidate, target = turn.status.candidate, token.partition("/")[0]
-    if candidate is None or candidate.stage is Stage.ROLLING_BACK:
-        return None
-    if target not in (candidate.run, candidate.build.revision if candidate.build else ""):
-        return None
-    return reject(s, turn, Reason.ABORTED, f"{target} was aborted by annotation.")
-
-
-def _retry(s: Situation, turn: Turn, token: str) -> Turn | None:
-    status, target = turn.status, token.partition("/")[0]
-    kept = tuple(e for e in status.rejected if target not in (e.run, e.revision))
-    if not target or kept == status.rejected or _still_rolling_back(status):
-        return None
-    runs = {e.run for e in status.rejected if target in (e.run, e.revision)}
-    turn = turn.to(rejected=kept).tell("Retrying", f"{target} is tried again, as asked for.")
-    asked = status.asked
-    if asked is None or asked.run not in runs:
-        return turn
-    run = s.runs.get(asked.run)
-    if run is not None and outcome(run).progress is not Progress.REJECTED:
-        # It goes on where it was, but as a new request: it may be older than production.
-        return turn.to(asked=replace(asked, since=max(asked.since, s.now)))
-    return turn.to(asked=ask_again(s, asked, token))
-
-
-def _still_rolling_back(status: ModelStatus) -> bool:
-    candidate = status.candidate
-    return candidate is not None and candidate.stage is Stage.ROLLING_BACK
+def _noted(s: Situation, turn: Turn, asked: str, answer: Turn | str) -> Turn:
+    """Tell what came of a token."""
+    refused = isinstance(answer, str)
+    reason = Reason.ACTION_IGNORED if refused else Reason.ACTION_TAKEN
+    told = f"{asked}: {answer}" if isinstance(answer, str) else f"{asked} is done."
+    turn = turn if isinstance(answer, str) else answer
+    conditions = set_condition(
+        turn.status.conditions,
+        ACCEPTED,
+        not refused,
+        reason,
+        told if refused else f"{told} The other conditions say what comes of it.",
+        s.meta.generation,
+        s.now,
+    )
+    return turn.to(conditions=conditions).tell(reason, told, warning=refused)

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from mt_contract.resource import Rollout, Step
 from mt_operator.core.model.outcome import Outcome, Progress, artifact, outcome, revision
-from mt_operator.core.model.rollback import reject, superseded
+from mt_operator.core.model.rollback import not_retiring, reject, superseded
 from mt_operator.core.model.state import Candidate, ModelStatus, Revision, Stage
 from mt_operator.core.model.trigger import outstanding
 from mt_operator.core.model.turn import Situation, Turn
@@ -34,6 +34,8 @@ class Contender:
 def choose(s: Situation, turn: Turn) -> Turn:
     """Give the candidate's place to the run that should have it."""
     best, current = _wanted(s, turn.status), turn.status.candidate
+    if current is not None and current.back:
+        return turn  # first the way back that somebody asked for, then whatever is newer
     if current is not None and (best is None or best.run != current.run):
         if current.stage is Stage.ROLLING_BACK and best is None:
             return turn  # rejected already; its traffic is on the way back
@@ -53,6 +55,8 @@ def follow(s: Situation, turn: Turn) -> Turn:
     if candidate is None or candidate.stage not in BEFORE_REVISION:
         return turn
     run = s.runs.get(candidate.run)
+    if run is not None and candidate.override:
+        return turn if s.obstacle else _blessed(s, turn, candidate, run)
     result = outcome(run) if run else _of_source(s, turn.status)
     if result.progress is Progress.REJECTED:
         return reject(s, turn, result.reason, result.message)
@@ -82,13 +86,19 @@ def _wanted(s: Situation, status: ModelStatus) -> Contender | None:
 
 def _by_hand(s: Situation, status: ModelStatus, run: RunView) -> bool:
     """Return whether somebody made ``run`` to be rolled out, and it may be."""
+    if not made_to_be_tried(s, status, run) or status.rejection(run.meta.name):
+        return False
+    return outcome(run).progress is Progress.BLESSED
+
+
+def made_to_be_tried(s: Situation, status: ModelStatus, run: RunView) -> bool:
+    """Return whether somebody made ``run`` to be rolled out, and asked for nothing since."""
     made, production, asked = run.meta.created, status.production, status.asked
     if s.owns(run) or not run.spec.get("candidate") or made is None:
         return False
-    if status.rejection(run.meta.name) or (production and production.run == run.meta.name):
+    if production and (production.run == run.meta.name or production.requested >= made):
         return False
-    overtaken = (production and production.requested >= made) or (asked and asked.since >= made)
-    return not overtaken and outcome(run).progress is Progress.BLESSED
+    return asked is None or asked.since < made
 
 
 def _of_source(s: Situation, status: ModelStatus) -> Outcome:
@@ -107,6 +117,7 @@ def _blessed(s: Situation, turn: Turn, candidate: Candidate, run: RunView) -> Tu
     build = revision(run, candidate.requested, s.options)
     if build is None:
         raise ImpossibleError(f"{run.meta.name} is blessed, but its status has no artifact")
+    build = replace(build, override=candidate.override)
     earlier = turn.status.rejection(build.run, build.revision)
     if earlier is not None:
         told = f"Its revision {build.revision} was rejected before: {earlier.message}"
@@ -114,10 +125,11 @@ def _blessed(s: Situation, turn: Turn, candidate: Candidate, run: RunView) -> Tu
     production = turn.status.production
     if production is not None and production.revision == build.revision:
         return _judged_again(turn, production, build)
-    rollout, why = _steps(turn.status, s.rollout, build)
-    message = f"{build.revision} of {build.run} passed all gates and is deployed, without traffic."
+    rollout, why = steps_for(turn.status, s.rollout, build)
+    judged = "was blessed by hand" if build.override else "passed all gates"
+    message = f"{build.revision} of {build.run} {judged} and is deployed, without traffic."
     turn = turn.to(
-        retiring=tuple(r for r in turn.status.retiring if r.build.revision != build.revision),
+        retiring=not_retiring(turn.status, build),
         candidate=replace(
             candidate,
             stage=Stage.DEPLOYING,
@@ -138,17 +150,18 @@ def _judged_again(turn: Turn, production: Revision, build: Revision) -> Turn:
         requested=build.requested,
         folder=build.folder,
         scores=build.scores,
+        override=build.override,
     )
-    told = f"{build.run} judged {build.revision} again, and it passed all gates: it serves on."
+    told = f"{build.run} judged {build.revision} again, and it passed: it serves on."
     return turn.to(production=same, candidate=None).tell(Reason.UP_TO_DATE, told)
 
 
-def _steps(status: ModelStatus, rollout: Rollout, build: Revision) -> tuple[Rollout, str]:
+def steps_for(status: ModelStatus, rollout: Rollout, build: Revision) -> tuple[Rollout, str]:
     """Return the rollout's steps, or one step to 100 where there is nothing to compare with."""
     at_once = replace(rollout, steps=(Step(set_weight=100),))
     if status.production is None:
         return at_once, "It is the first deployment: nothing to split traffic with, no steps."
-    known = [entry.revision for entry in status.previous[: rollout.rollback_window]]
-    if build.revision in known:
+    recent = status.previous[: rollout.rollback_window]
+    if any(entry.revision == build.revision and not entry.rolled_back for entry in recent):
         return at_once, "It has been in production before (rollbackWindow): no steps."
     return rollout, ""

@@ -17,6 +17,7 @@ from mt_operator.core.children.training_run import (
 from mt_operator.core.model import routing
 from mt_operator.core.model.asked import asked_digest
 from mt_operator.core.model.candidate import BEFORE_REVISION
+from mt_operator.core.model.hold import halted
 from mt_operator.core.model.outcome import artifact, outcome
 from mt_operator.core.model.state import ModelStatus, Stage, trial_of
 from mt_operator.core.model.trigger import outstanding
@@ -62,7 +63,7 @@ _JOB = ("batch/v1", "Job")
 def _probe(s: Situation, status: ModelStatus) -> Iterator[Child]:
     trial, name = trial_of(status.candidate), _probe_name(s, status)
     probe = trial.candidate.probe if trial else None
-    if trial is None or probe is None or s.obstacle is not None:
+    if trial is None or probe is None or halted(s, trial.candidate):
         return
     if name is None or name in s.observed.jobs:
         return

@@ -14,6 +14,7 @@ from mt_operator.core.model import routing
 from mt_operator.core.model.asked import asked_digest
 from mt_operator.core.model.candidate import BEFORE_REVISION
 from mt_operator.core.model.outcome import Progress, outcome, waiting
+from mt_operator.core.model.paused import waits_for_person
 from mt_operator.core.model.state import Candidate, ModelStatus, Rejected, Revision, Stage
 from mt_operator.core.model.trigger import outstanding
 from mt_operator.core.model.turn import Kind, Obstacle, Situation, Turn
@@ -134,8 +135,9 @@ def _degraded(status: ModelStatus) -> Finding:
 
 
 def _paused(s: Situation, status: ModelStatus) -> Finding | None:
-    if s.obstacle is not None and s.obstacle.kind is Kind.SUSPENSION:
-        return Finding(True, s.obstacle.reason, s.obstacle.message)
+    waits = waits_for_person(s, status)
+    if waits is not None:
+        return Finding(True, *waits)
     if get_condition(status.conditions, PAUSED) is None:
         return None
     return Finding(False, Reason.COMPLETED, "Nothing waits for a person.")
@@ -164,11 +166,16 @@ def _progress(s: Situation, candidate: Candidate) -> str:
         return f"{name} translates {requests} held-out sentences at weight 0."
     if candidate.stage is Stage.ROLLING_BACK:
         return f"The traffic of {name} goes back to production. {candidate.message}"
+    if candidate.stage is Stage.AWAITING_APPROVAL:
+        return (
+            f"{name} passed its serving check and waits for approval; Paused tells how to give it."
+        )
     step = rollout.steps[candidate.step]
     where = f"step {candidate.step + 1} of {len(rollout.steps)}"
-    if step.pause is not None and step.pause.duration is not None:
-        long = format_duration(step.pause.duration)
-        return f"{name} answers {candidate.weight} % of the requests for {long} ({where})."
+    if step.pause is not None:
+        long = step.pause.duration
+        span = f"for {format_duration(long)}" if long is not None else "until it is promoted"
+        return f"{name} answers {candidate.weight} % of the requests {span} ({where})."
     told = f"{name} answers {candidate.weight} %, {step.set_weight} % comes next ({where})."
     if candidate.weight == step.set_weight:
         told = f"{name} is given {step.set_weight} % of the requests ({where})."

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from mt_contract.codec import DecodeError
 from mt_operator.core.conditions import read_conditions, set_condition, write_conditions
-from mt_operator.core.model import children
+from mt_operator.core.model import children, routing
 from mt_operator.core.model.actions import act
 from mt_operator.core.model.candidate import choose, follow
 from mt_operator.core.model.conditions import STALLED, conclude
@@ -24,7 +24,8 @@ from mt_operator.core.model.retention import expired_runs
 from mt_operator.core.model.retiring import let_go
 from mt_operator.core.model.rollout import advance, boundaries
 from mt_operator.core.model.situation import situation
-from mt_operator.core.model.state import ModelStatus, decode_status, encode_status
+from mt_operator.core.model.state import ModelStatus
+from mt_operator.core.model.stored import decode_status, encode_status
 from mt_operator.core.model.trigger import trigger
 from mt_operator.core.model.turn import Kind, Situation, Turn
 from mt_operator.core.observed import ObservedModel
@@ -100,7 +101,8 @@ def _unreadable(observed: ObservedModel, why: str) -> Plan:
 def _next_look(s: Situation, status: ModelStatus) -> timedelta | None:
     """Return how long until time alone changes the decision."""
     moments: list[datetime] = [entry.until for entry in status.retiring]
-    moments += boundaries(status.candidate) if status.candidate else ()
+    if status.candidate is not None:
+        moments += boundaries(status.candidate, routing.in_force(s, status))
     waits = [moment - s.observed.now for moment in moments if moment > s.observed.now]
     if s.obstacle is not None and s.obstacle.kind is Kind.CLUSTER:
         waits.append(LOOK_AGAIN)

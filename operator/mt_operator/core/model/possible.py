@@ -58,7 +58,7 @@ def _of_candidate(s: Situation, status: ModelStatus, c: Candidate) -> str | None
     if status.production is None and c.weight != 100:
         return f"the candidate has weight {c.weight} with nothing beside it"
     run = s.runs.get(c.run)
-    if run is not None and _same_run(run, c) and not _blessed(run):
+    if run is not None and _same_run(run, c) and not (_blessed(run) or c.override):
         return f"the candidate has weight {c.weight}, but {c.run} was not blessed"
     return None
 

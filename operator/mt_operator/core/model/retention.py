@@ -51,6 +51,6 @@ def _beyond(runs: Iterable[RunView], limit: int) -> list[RunView]:
 def _needed(s: Situation, status: ModelStatus) -> set[str | None]:
     asked, candidate = status.asked, status.candidate
     needed: set[str | None] = {build.run for build in builds(status)}
-    needed |= {entry.run for entry in status.previous[: s.rollout.rollback_window]}
+    needed |= {entry.build.run for entry in status.previous[: s.rollout.rollback_window]}
     needed |= {asked.run, asked.source} if asked else set()
     return needed | ({candidate.run} if candidate else set())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from mt_operator.core.model.advice import RETRY, how_to
 from mt_operator.core.model.state import (
     Candidate,
     ModelStatus,
@@ -28,21 +29,26 @@ def reject(s: Situation, turn: Turn, reason: Reason, message: str) -> Turn:
     """
     candidate = turn.status.candidate
     assert candidate is not None, "only a candidate can be rejected"
-    build = candidate.build
-    what = build.revision if build else candidate.run
-    advice = f"Change the spec, or annotate the model with retry={what} to try it again."
-    entry = Rejected(
-        run=candidate.run,
-        reason=reason.value,
-        message=f"{message.rstrip('. ')}. {advice}",
-        time=s.now,
-        revision=build.revision if build else None,
-    )
-    turn = turn.to(rejected=(*turn.status.rejected, entry)[-REMEMBERED:])
+    turn = remember(s, turn, candidate.run, candidate.build, reason, message)
     turn = turn.tell(reason, f"{candidate.run} is rejected: {message}", warning=True)
     if candidate.stage in UNDER_WAY:
         return turn.to(candidate=_rolling_back(candidate, s.now, reason, message))
     return drop_candidate(s, turn, delay=timedelta())
+
+
+def remember(
+    s: Situation, turn: Turn, run: str, build: Revision | None, reason: Reason, message: str
+) -> Turn:
+    """Note a run and its revision as rejected: neither is tried again by itself."""
+    again = how_to(s.meta, RETRY, build.revision if build else run)
+    entry = Rejected(
+        run=run,
+        reason=reason.value,
+        message=f"{message.rstrip('. ')}. Change the spec; or to try it again: {again}.",
+        time=s.now,
+        revision=build.revision if build else None,
+    )
+    return turn.to(rejected=(*turn.status.rejected, entry)[-REMEMBERED:])
 
 
 def superseded(s: Situation, turn: Turn, by: str) -> Turn:
@@ -64,10 +70,14 @@ def drop_candidate(s: Situation, turn: Turn, delay: timedelta) -> Turn:
     return turn.to(retiring=retire(turn.status, candidate.build, s.now + delay))
 
 
+def not_retiring(status: ModelStatus, build: Revision) -> tuple[Retiring, ...]:
+    """Return what is retiring, without ``build``: it is tried again."""
+    return tuple(entry for entry in status.retiring if entry.build.revision != build.revision)
+
+
 def retire(status: ModelStatus, build: Revision, until: datetime) -> tuple[Retiring, ...]:
     """Return what is retiring, with ``build`` among it."""
-    others = tuple(entry for entry in status.retiring if entry.build.revision != build.revision)
-    return (*others, Retiring(build, until))
+    return (*not_retiring(status, build), Retiring(build, until))
 
 
 def _rolling_back(candidate: Candidate, now: datetime, reason: Reason, message: str) -> Candidate:

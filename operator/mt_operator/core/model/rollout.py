@@ -1,28 +1,41 @@
 """What stage is the candidate in, and may it go on?
 
-      Training ──▶ Evaluating ──▶ Deploying ──▶ ServingCheck ──▶ Canary ──▶ Promoting ──▶ production
-         └──────────────┴──────────────┴──────────────┘             │            │
-                                 │                                  └─────┬──────┘
-                                 ▼                                        ▼
-                              rejected ◀───────────────────────────  RollingBack
+      Training ──▶ Evaluating ──▶ Deploying ──▶ ServingCheck ──▶ AwaitingApproval
+         │              │              │              │  │               │    │
+         │              │              │              │  └───────┬───────┘    │
+         │              │              │              │          ▼            │
+         │              │              │              │       Canary ──▶ Promoting ──▶ production
+         └──────────────┴──────┬───────┴──────────────┘          │            │
+                               ▼                                 └─────┬──────┘
+                            rejected ◀─────────────────────────── RollingBack
 
-A first deployment, and a return to a recent production revision, go from ServingCheck to Promoting.
-Whatever is no longer asked for ends where it is: superseded, without being rejected.
+Approval is awaited only where it is required. A first deployment, and a return to a recent
+production revision, have no Canary. Whatever is no longer asked for ends where it is: superseded,
+without being rejected. A way back that somebody asked for, and whose pods are still up, begins with
+Promoting.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from mt_contract.codec import format_duration
 from mt_contract.report import ProbeResult
 from mt_operator.core.model import routing
-from mt_operator.core.model.rollback import drop_candidate, reject
+from mt_operator.core.model.hold import halted, held, released
+from mt_operator.core.model.rollback import UNDER_WAY, drop_candidate, reject
 from mt_operator.core.model.serving_check import check, first_probe
 from mt_operator.core.model.state import Candidate, Probe, Stage, Trial, trial_of
-from mt_operator.core.model.steps import advance_step, enter_step, late, without_weight
+from mt_operator.core.model.steps import (
+    SOON,
+    advance_step,
+    asked_weight,
+    enter_step,
+    interrupt,
+    late,
+)
 from mt_operator.core.model.turn import Situation, Turn
 from mt_operator.core.reasons import Reason
 
@@ -31,11 +44,13 @@ TRANSITIONS: Mapping[Stage, frozenset[Stage | None]] = {
     Stage.TRAINING: frozenset({Stage.EVALUATING, Stage.DEPLOYING, None}),
     Stage.EVALUATING: frozenset({Stage.TRAINING, Stage.DEPLOYING, None}),
     Stage.DEPLOYING: frozenset({Stage.SERVING_CHECK, None}),
-    Stage.SERVING_CHECK: frozenset({Stage.CANARY, Stage.PROMOTING, None}),
+    Stage.SERVING_CHECK: frozenset({Stage.AWAITING_APPROVAL, Stage.CANARY, Stage.PROMOTING, None}),
+    Stage.AWAITING_APPROVAL: frozenset({Stage.CANARY, Stage.PROMOTING, None}),
     Stage.CANARY: frozenset({Stage.PROMOTING, Stage.ROLLING_BACK, None}),
     Stage.PROMOTING: frozenset({Stage.ROLLING_BACK, None}),
     Stage.ROLLING_BACK: frozenset({None}),
 }
+REQUIRED = "Required"
 # A predictor that ends with one of these ends with it again.
 FATAL = frozenset({Reason.ARTIFACT_INVALID, Reason.CONFIGURATION_INVALID})
 
@@ -48,15 +63,24 @@ def advance(s: Situation, turn: Turn) -> Turn:
         return turn  # what has just begun is stored before it goes on
     if trial.candidate.stage is Stage.ROLLING_BACK:
         return _rolling_back(s, turn, trial)
-    if s.obstacle is not None:
-        return turn.to(candidate=_held(s, trial))
-    if trial.candidate.held_since is not None:
-        return turn.to(candidate=_released(s, trial.candidate, trial.candidate.held_since))
-    return _STAGES[trial.candidate.stage](s, turn, trial)
+    if trial.candidate.weight > 0 and not s.ready(trial.build):
+        turn = interrupt(s, turn, trial)
+    elif not halted(s, trial.candidate):
+        trial = replace(trial, candidate=released(s, trial.candidate))
+        return _STAGES[trial.candidate.stage](s, turn.to(candidate=trial.candidate), trial)
+    candidate = turn.status.candidate
+    if candidate is None or candidate.stage is Stage.ROLLING_BACK:
+        return turn
+    return turn.to(candidate=held(s, candidate)) if halted(s, candidate) else turn
 
 
-def boundaries(candidate: Candidate) -> tuple[datetime, ...]:
-    """Return the moments at which time alone may change what becomes of the candidate."""
+def boundaries(candidate: Candidate, in_force: bool) -> tuple[datetime, ...]:
+    """Return the moments at which time alone may change what becomes of the candidate.
+
+    Args:
+        candidate: as the next status has it.
+        in_force: whether the gateway does what that status implies.
+    """
     rollout, since = candidate.rollout, candidate.step_since
     if rollout is None or candidate.held_since is not None:
         return ()
@@ -64,10 +88,13 @@ def boundaries(candidate: Candidate) -> tuple[datetime, ...]:
         return (candidate.stage_since + rollout.serving_check.max_load,)
     if candidate.stage is Stage.SERVING_CHECK:
         return (candidate.stage_since + rollout.progress_deadline,)
-    if since is None:
+    if candidate.stage not in UNDER_WAY or since is None:
         return ()
+    trial = trial_of(candidate)
+    if trial is None or candidate.weight != asked_weight(trial) or not in_force:
+        return (since + SOON, since + rollout.progress_deadline)
     pause = rollout.steps[candidate.step].pause
-    return (since + (pause.duration or timedelta() if pause else rollout.progress_deadline),)
+    return (since + pause.duration,) if pause and pause.duration else ()
 
 
 def _deploying(s: Situation, turn: Turn, trial: Trial) -> Turn:
@@ -94,7 +121,11 @@ def _checking(s: Situation, turn: Turn, trial: Trial) -> Turn:
     if isinstance(verdict, Probe):
         return turn.to(candidate=trial.but(probe=verdict).candidate)
     if isinstance(verdict, ProbeResult) and s.ready(build):
-        return enter_step(s, turn, trial, 0)
+        if rollout.approval != REQUIRED or candidate.back:
+            return enter_step(s, turn, trial, 0)
+        told = f"{build.revision} passed its serving check and waits for approval."
+        asks = trial.but(stage=Stage.AWAITING_APPROVAL, stage_since=s.now).candidate
+        return turn.to(candidate=asks).tell(Reason.AWAITING_APPROVAL, told)
     if s.now < candidate.stage_since + rollout.progress_deadline:
         return turn
     return late(s, turn, trial, "its serving check did not end")
@@ -105,26 +136,17 @@ def _rolling_back(s: Situation, turn: Turn, trial: Trial) -> Turn:
         return turn
     told = f"{trial.build.revision} answers no requests any more. {trial.candidate.message}"
     turn = drop_candidate(s, turn, trial.rollout.scale_down_delay)
-    return turn.tell(Reason.ROLLING_BACK, told, warning=True)
+    return turn.tell(Reason.ROLLED_BACK, told, warning=True)
 
 
-def _held(s: Situation, trial: Trial) -> Candidate:
-    """Return the candidate with its clocks stopped; without weight, if it is not ready."""
-    held = trial.but(held_since=trial.candidate.held_since or s.now)
-    unready = held.candidate.weight > 0 and not s.ready(trial.build)
-    return without_weight(s, held).candidate if unready else held.candidate
-
-
-def _released(s: Situation, c: Candidate, held_since: datetime) -> Candidate:
-    """Return the candidate with its clocks running again from where they stopped."""
-    gap = s.now - held_since
-    step_since = c.step_since + gap if c.step_since else None
-    return replace(c, held_since=None, stage_since=c.stage_since + gap, step_since=step_since)
+def _awaiting(s: Situation, turn: Turn, trial: Trial) -> Turn:
+    return turn  # somebody promotes or aborts it
 
 
 _STAGES: Mapping[Stage, Callable[[Situation, Turn, Trial], Turn]] = {
     Stage.DEPLOYING: _deploying,
     Stage.SERVING_CHECK: _checking,
+    Stage.AWAITING_APPROVAL: _awaiting,
     Stage.CANARY: advance_step,
     Stage.PROMOTING: advance_step,
 }

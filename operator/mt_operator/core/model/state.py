@@ -1,16 +1,15 @@
-"""A model's stored status as values: what the last decision knew, and all that the next one has."""
+"""A model's status as values: what the last decision knew, and all that the next one has."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from mt_contract.codec import DecodeError, camel, from_json, parse_time, to_json
 from mt_contract.resource import ArtifactRef, Rollout
-from mt_operator.core.conditions import Conditions, read_conditions, write_conditions
+from mt_operator.core.conditions import Conditions
 
 Tree = Mapping[str, Any]
 
@@ -21,6 +20,7 @@ class Cause(StrEnum):
     SPEC = "Spec"  # another recipe
     SERVING = "Serving"  # another engine, precision, beam or image
     EVALUATION = "Evaluation"  # other test data or gates
+    MANUAL = "Manual"  # somebody asked for one more
 
 
 class Stage(StrEnum):
@@ -30,6 +30,7 @@ class Stage(StrEnum):
     EVALUATING = "Evaluating"
     DEPLOYING = "Deploying"
     SERVING_CHECK = "ServingCheck"
+    AWAITING_APPROVAL = "AwaitingApproval"
     CANARY = "Canary"
     PROMOTING = "Promoting"
     ROLLING_BACK = "RollingBack"
@@ -44,7 +45,7 @@ class Asked:
     since: datetime
     cause: Cause | None = None  # None: the run was there already
     source: str | None = None  # the run whose artifact is imported
-    token: str = ""  # of the retry that asked once more
+    token: str = ""  # of the retry or retrain that asked once more
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Revision:
     written: Tree  # the same as the user wrote them
     scores: Mapping[str, str] = field(default_factory=dict)
     since: datetime | None = None  # as production
+    override: str = ""  # what its gates said, where somebody blessed its run all the same
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,22 @@ class Candidate:
     replicas: int = 0  # what its autoscaler may not go below
     interruptions: int = 0  # how often it lost its weight because it was not ready
     probe: Probe | None = None
-    held_since: datetime | None = None
+    held_since: datetime | None = None  # its clocks stand still since then
+    paused: bool = False  # somebody asked for that
+    unforced: bool = False  # its weight took long; a pause counts from when it is in force
+    back: bool = False  # somebody asked for this way back: nothing takes its place
+    override: str = ""  # as a revision's
     reason: str = ""
     message: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return its revision, once there is one; until then its run."""
+        return self.build.revision if self.build else self.run
+
+    def goes_by(self, name: str) -> bool:
+        """Return whether ``name`` is its revision or its run."""
+        return name in (self.name, self.run)
 
 
 @dataclass(frozen=True)
@@ -123,12 +138,16 @@ class Retiring:
 
 @dataclass(frozen=True)
 class Previous:
-    """An earlier production revision."""
+    """An earlier production revision, with all that serving it again needs."""
 
-    revision: str
-    run: str
-    artifact: ArtifactRef
+    build: Revision
     retired: datetime
+    rolled_back: bool = False  # somebody took it back: no return to it skips the steps
+
+    @property
+    def revision(self) -> str:
+        """Return its name."""
+        return self.build.revision
 
 
 @dataclass(frozen=True)
@@ -164,76 +183,3 @@ class ModelStatus:
             if entry.run == run or (revision is not None and entry.revision == revision):
                 return entry
         return None
-
-
-def decode_status(tree: Tree) -> ModelStatus:
-    """Return the stored status.
-
-    Raises:
-        DecodeError: somebody else wrote to it; the message names the field.
-    """
-    triggers = tree.get("triggers") or {}
-    production, candidate = tree.get("production"), tree.get("candidate")
-    return ModelStatus(
-        asked=from_json(Asked, triggers["asked"], "status.asked") if "asked" in triggers else None,
-        production=from_json(Revision, production, "status.production") if production else None,
-        candidate=_candidate(candidate) if candidate else None,
-        previous=_list(Previous, tree, "previous"),
-        retiring=tuple(_retiring(item) for item in tree.get("retiring") or ()),
-        rejected=_list(Rejected, tree, "rejected"),
-        handled=tree.get("handled") or {},
-        conditions=read_conditions(tree),
-        pair=tree.get("pair"),
-        url=tree.get("url"),
-        generation=tree.get("observedGeneration", 0),
-    )
-
-
-def encode_status(status: ModelStatus, stored: Tree) -> dict[str, Any]:
-    """Return ``status`` as JSON, laid upon ``stored`` (which may hold what later releases add)."""
-    triggers = dict(stored.get("triggers") or {})
-    if status.asked:
-        triggers["asked"] = {k: v for k, v in to_json(status.asked).items() if v}
-    ours: dict[str, Any] = {
-        "observedGeneration": status.generation,
-        "triggers": triggers,
-        "production": to_json(status.production),
-        "candidate": _flat(status.candidate) if status.candidate else None,
-        "previous": to_json(status.previous),
-        "retiring": [_flat(entry) for entry in status.retiring],
-        "rejected": to_json(status.rejected),
-        "handled": dict(status.handled),
-        "conditions": write_conditions(status.conditions),
-        "pair": status.pair,
-        "url": status.url,
-        "address": {"url": status.url} if status.url else None,
-        "trafficBackend": "HTTPRoute" if status.url else None,
-    }
-    kept = {key: value for key, value in stored.items() if key not in ours}
-    return kept | {key: value for key, value in ours.items() if value not in (None, [], {})}
-
-
-def _list(cls: type[Any], tree: Tree, key: str) -> tuple[Any, ...]:
-    items = tree.get(key) or ()
-    return tuple(from_json(cls, item, f"status.{key}[{i}]") for i, item in enumerate(items))
-
-
-def _candidate(tree: Tree) -> Candidate:
-    """Decode a candidate, whose revision stands flat beside its progress."""
-    where = "status.candidate"
-    build = from_json(Revision, tree, where) if tree.get("revision") else None
-    return replace(from_json(Candidate, tree, where), build=build)
-
-
-def _retiring(tree: Tree) -> Retiring:
-    build = from_json(Revision, tree, "status.retiring")
-    try:
-        return Retiring(build, parse_time(tree["until"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise DecodeError(f"status.retiring: until is missing or no time ({error})") from error
-
-
-def _flat(value: Candidate | Retiring) -> dict[str, Any]:
-    own = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "build"}
-    plain = {camel(name): to_json(item) for name, item in own.items() if item not in (None, "")}
-    return (to_json(value.build) if value.build else {}) | plain

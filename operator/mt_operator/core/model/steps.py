@@ -8,27 +8,28 @@ ready within progressDeadline. Pauses do not count towards that deadline.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
 from mt_contract.codec import format_duration
 from mt_operator.core.model import routing
-from mt_operator.core.model.rollback import reject, retire
-from mt_operator.core.model.state import Previous, Stage, Trial
+from mt_operator.core.model.rollback import reject, remember, retire
+from mt_operator.core.model.state import Previous, Revision, Stage, Trial
 from mt_operator.core.model.turn import Situation, Turn
 from mt_operator.core.reasons import Reason
 
 MAX_INTERRUPTIONS = 5  # a candidate that loses its readiness again and again is no good
+SOON = timedelta(seconds=10)  # a gateway that takes longer puts off the pause that follows
 PREVIOUS = 10  # production revisions that are remembered
 
 
 def enter_step(s: Situation, turn: Turn, trial: Trial, step: int) -> Turn:
-    """Begin a step: a pause counts from now; a weight is asked for, and given if it may be."""
+    """Begin a step: a weight is asked for, and given if it may be; a pause counts from now."""
     target, candidate = trial.rollout.steps[step].set_weight, trial.candidate
     last = step == len(trial.rollout.steps) - 1
     stage = Stage.PROMOTING if last else Stage.CANARY
     since = s.now if stage is not candidate.stage else candidate.stage_since
-    entered = trial.but(step=step, step_since=s.now, stage=stage, stage_since=since)
+    entered = trial.but(step=step, step_since=s.now, stage=stage, stage_since=since, unforced=False)
     if target is None:
         return turn.to(candidate=entered.candidate)
     told = f"{trial.build.revision} is to answer {target} % of the requests"
@@ -40,21 +41,36 @@ def enter_step(s: Situation, turn: Turn, trial: Trial, step: int) -> Turn:
 def advance_step(s: Situation, turn: Turn, trial: Trial) -> Turn:
     """Go on from the current step, if it is over."""
     candidate, rollout = trial.candidate, trial.rollout
-    step, since = rollout.steps[candidate.step], candidate.step_since or s.now
-    if candidate.weight > 0 and not s.ready(trial.build):
-        return _interrupt(s, turn, trial)
-    if step.pause is not None:
-        over = s.now >= since + (step.pause.duration or timedelta())
-        return enter_step(s, turn, trial, candidate.step + 1) if over else turn
-    target = step.set_weight or 0
-    if candidate.weight == target and routing.in_force(s, turn.status):
-        last = candidate.stage is Stage.PROMOTING
-        return _promote(s, turn, trial) if last else enter_step(s, turn, trial, candidate.step + 1)
-    if s.now >= since + rollout.progress_deadline:
-        return late(s, turn, trial, _missing(s, trial, target))
-    if candidate.weight == target:
+    target, since = asked_weight(trial), candidate.step_since or s.now
+    if candidate.weight != target:
+        if s.now >= since + rollout.progress_deadline:
+            return late(s, turn, trial, _missing(s, trial, target))
+        return turn.to(candidate=_given(s, turn, trial, target).candidate)
+    if not routing.in_force(s, turn.status):
+        return _awaited(s, turn, trial, since)
+    if candidate.unforced:
+        return turn.to(candidate=trial.but(unforced=False, step_since=s.now).candidate)
+    pause = rollout.steps[candidate.step].pause
+    if pause is not None and (pause.duration is None or s.now < since + pause.duration):
         return turn
-    return turn.to(candidate=_given(s, turn, trial, target).candidate)
+    if candidate.stage is Stage.PROMOTING:
+        return _promote(s, turn, trial)
+    return enter_step(s, turn, trial, candidate.step + 1)
+
+
+def asked_weight(trial: Trial) -> int:
+    """Return the weight of the current step: a pause keeps the one before it."""
+    steps = trial.rollout.steps[: trial.candidate.step + 1]
+    weights = [step.set_weight for step in steps if step.set_weight is not None]
+    return weights[-1] if weights else 0
+
+
+def _awaited(s: Situation, turn: Turn, trial: Trial, since: datetime) -> Turn:
+    """Wait for the gateway. A pause counts from when its weight is in force."""
+    if s.now >= since + trial.rollout.progress_deadline:
+        return late(s, turn, trial, _missing(s, trial, trial.candidate.weight))
+    slow = s.now >= since + SOON and not trial.candidate.unforced
+    return turn.to(candidate=trial.but(unforced=True).candidate) if slow else turn
 
 
 def late(s: Situation, turn: Turn, trial: Trial, missing: str) -> Turn:
@@ -76,8 +92,12 @@ def _given(s: Situation, turn: Turn, trial: Trial, target: int) -> Trial:
     """Return the trial with its weight, once it has the pods for it."""
     needed = _capacity(s, turn, trial, target)
     asked = trial.but(replicas=max(trial.candidate.replicas, needed))
-    enough = s.ready(trial.build) and s.replicas(trial.build) >= needed
-    return asked.but(weight=target) if enough else asked
+    if not s.ready(trial.build) or s.replicas(trial.build) < needed:
+        return asked
+    steps, step = trial.rollout.steps, trial.candidate.step
+    paused = step + 1 < len(steps) and steps[step + 1].pause is not None
+    # One write for a weight and the pause that it is given for.
+    return asked.but(weight=target, step=step + 1 if paused else step, step_since=s.now)
 
 
 def _capacity(s: Situation, turn: Turn, trial: Trial, target: int) -> int:
@@ -88,7 +108,7 @@ def _capacity(s: Situation, turn: Turn, trial: Trial, target: int) -> int:
     return share
 
 
-def _interrupt(s: Situation, turn: Turn, trial: Trial) -> Turn:
+def interrupt(s: Situation, turn: Turn, trial: Trial) -> Turn:
     """Give the traffic back for as long as the candidate is not ready."""
     name, times = trial.build.revision, trial.candidate.interruptions + 1
     if times >= MAX_INTERRUPTIONS:
@@ -103,15 +123,24 @@ def _promote(s: Situation, turn: Turn, trial: Trial) -> Turn:
     build, old = trial.build, turn.status.production
     turn = turn.to(production=replace(build, since=s.now), candidate=None)
     if old is not None:
-        past = Previous(old.revision, old.run, old.artifact, s.now)
+        past = Previous(old, s.now, rolled_back=trial.candidate.back)
         others = tuple(p for p in turn.status.previous if p.revision != old.revision)
         until = s.now + trial.rollout.scale_down_delay
         turn = turn.to(
             previous=(past, *others)[:PREVIOUS],
             retiring=retire(turn.status, old, until),
         )
+    if old is not None and trial.candidate.back:
+        turn = _taken_back(s, turn, old, build)
     told = f"{build.revision} of {build.run} is in production: it answers all requests."
     return turn.tell(Reason.UP_TO_DATE, told)
+
+
+def _taken_back(s: Situation, turn: Turn, old: Revision, build: Revision) -> Turn:
+    """Note that ``old`` was in production and somebody took it back: Git may still name it."""
+    told = f"{old.revision} was in production; as asked for, {build.revision} took its place back"
+    turn = remember(s, turn, old.run, old, Reason.ROLLED_BACK, told)
+    return turn.tell(Reason.ROLLED_BACK, f"{told}.", warning=True)
 
 
 def _missing(s: Situation, trial: Trial, target: int) -> str:

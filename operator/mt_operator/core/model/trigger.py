@@ -50,7 +50,7 @@ def _lost(s: Situation, status: ModelStatus) -> bool:
 
 
 def _ask(s: Situation, status: ModelStatus, digest: str) -> Asked:
-    images, since = s.observed.settings.images, _since(s, status)
+    images, since = s.observed.settings.images, next_request(s, status)
     eligible = [run for run in s.runs.values() if s.owns(run) or run.spec.get("candidate")]
     usable = [run for run in eligible if not run.meta.deleting]
     complete = [run for run in usable if answers(s.spec, run, s.runs, images)]
@@ -67,9 +67,10 @@ def _ask(s: Situation, status: ModelStatus, digest: str) -> Asked:
     return Asked(digest, _name(s, digest, Cause.SPEC), since, Cause.SPEC)
 
 
-def _since(s: Situation, status: ModelStatus) -> datetime:
+def next_request(s: Situation, status: ModelStatus) -> datetime:
     """Return now, but always later than what was asked for before: the later request wins."""
     before = [build.requested for build in (status.production, status.candidate) if build]
+    before += [status.asked.since] if status.asked else []
     return max([s.now, *(time + timedelta(seconds=1) for time in before)])
 
 
@@ -97,6 +98,12 @@ def _lends(run: RunView) -> bool:
 
 def _name(s: Situation, digest: str, cause: Cause, token: str = "") -> str:
     return run_name(s.meta.name, s.meta.uid, digest, cause.value, token)
+
+
+def train_anew(s: Situation, status: ModelStatus, digest: str, token: str) -> Asked:
+    """Return a request for a training of what is asked for already: its token names the run."""
+    name = _name(s, digest, Cause.MANUAL, token)
+    return Asked(digest, name, next_request(s, status), Cause.MANUAL, token=token)
 
 
 def ask_again(s: Situation, asked: Asked, token: str) -> Asked:
