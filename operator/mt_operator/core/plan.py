@@ -8,6 +8,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from mt_operator.core.analysis.judge import Judgement
+
 Manifest = Mapping[str, Any]
 
 
@@ -63,6 +65,7 @@ class Plan:
     requeue_after: timedelta | None = (
         None  # the earliest moment at which time alone changes the decision
     )
+    judgement: Judgement | None = None  # what this look says of the candidate, for metrics alone
 
 
 class ImpossibleError(Exception):

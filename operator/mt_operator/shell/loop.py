@@ -11,10 +11,11 @@ from datetime import timedelta
 
 from mt_contract import names
 from mt_operator.core.model.decide import decide_model
-from mt_operator.core.observed import ObservedRun
+from mt_operator.core.observed import ObservedModel, ObservedRun
 from mt_operator.core.plan import ImpossibleError, Plan
 from mt_operator.core.reasons import Reason
 from mt_operator.core.run.decide import decide_run
+from mt_operator.shell.alerts import Alerts, alerts_of
 from mt_operator.shell.apply import Outcome, Refusal, carry_out
 from mt_operator.shell.errors import ApiError, NotLeadingError, Retry
 from mt_operator.shell.leader import Leader
@@ -41,6 +42,7 @@ class Loop:
     queue: Queue
     leader: Leader
     metrics: Metrics
+    alerts: Alerts
     clock: Callable[[], float] = field(default=time.monotonic)
 
     async def work(self) -> None:
@@ -84,14 +86,27 @@ class Loop:
         observe = observe_run if key.kind == names.RUN_KIND else observe_model
         snapshot: Snapshot | None = await observe(self.world, key.namespace, key.name)
         if snapshot is None:
+            self.metrics.gauges.forget(key)
+            if key.kind == names.MODEL_KIND:
+                self.world.readings.forget(key.namespace, key.name)
             return None
         plan, refused = decided(snapshot.observed, key)
         outcome = await carry_out(self.world.api, snapshot, plan, refused)
+        self.metrics.looked(key, snapshot.observed, plan, outcome.wrote_status)
         if outcome.wrote_status:
             log.info("%s: %s", key, summary(snapshot.observed, plan))
+            self._announce(snapshot, plan)
         if outcome.refused:
             raise RefusedPlanError("; ".join(refusal.message for refusal in outcome.refused))
         return next_look(snapshot.observed, plan, outcome)
+
+    def _announce(self, snapshot: Snapshot, plan: Plan) -> None:
+        """Have those told that asked for it; a run's end is told by its model."""
+        if isinstance(snapshot.observed, ObservedModel):
+            version = str(snapshot.raw["metadata"]["resourceVersion"])
+            told = alerts_of(snapshot.observed, version, plan, self.world.settings.cluster)
+            for alert, receivers in told:
+                self.alerts.announce(alert, receivers)
 
 
 def decided(observed: Observed, key: Key) -> tuple[Plan, tuple[Refusal, ...]]:

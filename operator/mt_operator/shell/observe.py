@@ -14,6 +14,7 @@ from mt_operator.core.observed import JobView, ObservedModel, ObservedRun
 from mt_operator.settings import Settings
 from mt_operator.shell.api import Api, Object
 from mt_operator.shell.progress import read_progress
+from mt_operator.shell.readings import Readings
 from mt_operator.shell.views import job_view, meta_of, owner_of
 
 Observed = ObservedRun | ObservedModel
@@ -26,8 +27,9 @@ class World:
     """Where snapshots are taken from."""
 
     api: Api
-    pods: aiohttp.ClientSession  # for trainers' progress; no proxies, no redirects
+    pods: aiohttp.ClientSession  # for what trainers and predictors tell
     settings: Settings
+    readings: Readings  # of what is being rolled out
 
 
 @dataclass(frozen=True)

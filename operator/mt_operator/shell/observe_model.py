@@ -10,9 +10,8 @@ from mt_operator.core.observed import Cluster, ObservedModel, ServiceView
 from mt_operator.shell.api import Object
 from mt_operator.shell.observe import Snapshot, World, by_key, now, owned, read_jobs
 from mt_operator.shell.runs import run_view, runs_of
+from mt_operator.shell.scrape import POD_SERVICE
 from mt_operator.shell.views import meta_of, route_view, service_view
-
-POD_SERVICE = "serving.kserve.io/inferenceservice"  # KServe's label on a predictor's pods
 
 
 async def observe_model(world: World, namespace: str, name: str) -> Snapshot | None:
@@ -20,7 +19,7 @@ async def observe_model(world: World, namespace: str, name: str) -> Snapshot | N
     raw = await world.api.get(names.MODEL_KIND, namespace, name)
     if raw is None or "deletionTimestamp" in raw["metadata"]:
         return None
-    meta = meta_of(raw)
+    meta, status = meta_of(raw), raw.get("status") or {}
     route = names.route_name(name)
     probes = f"{names.LABEL_MODEL}={name},{names.LABEL_STAGE}={names.Stage.PROBE}"
     runs, services, routes, (jobs, views) = await asyncio.gather(
@@ -30,17 +29,19 @@ async def observe_model(world: World, namespace: str, name: str) -> Snapshot | N
         read_jobs(world, namespace, probes, meta.uid),
     )
     mine, ours = owned(services or (), meta.uid), owned(routes or (), meta.uid)
+    pods, moment = await _pods(world, namespace, mine), now()
     observed = ObservedModel(
-        now=now(),
+        now=moment,
         meta=meta,
         spec=raw.get("spec") or {},
-        status=raw.get("status") or {},
+        status=status,
         settings=world.settings,
         cluster=Cluster(kserve=services is not None, gateway_api=routes is not None),
         runs=tuple(map(run_view, runs)),
-        services=await _service_views(world, namespace, mine),
+        services=_service_views(mine, pods),
         routes={view.meta.name: view for view in map(route_view, ours)},
         jobs=views,
+        readings=await world.readings.read(meta, status, pods, moment),
     )
     children = {
         **by_key(names.RUN_KIND, runs),
@@ -51,13 +52,15 @@ async def observe_model(world: World, namespace: str, name: str) -> Snapshot | N
     return Snapshot(raw, observed, children)
 
 
-async def _service_views(
-    world: World, namespace: str, services: Sequence[Object]
-) -> dict[str, ServiceView]:
+async def _pods(world: World, namespace: str, services: Sequence[Object]) -> Sequence[Object]:
+    """Return the predictors' pods of these InferenceServices."""
     if not services:
-        return {}
+        return ()
     selector = f"{POD_SERVICE} in ({','.join(sorted(map(_name, services)))})"
-    pods = await world.api.list("Pod", namespace, labels=selector) or ()
+    return await world.api.list("Pod", namespace, labels=selector) or ()
+
+
+def _service_views(services: Sequence[Object], pods: Sequence[Object]) -> dict[str, ServiceView]:
     by_service: dict[str, list[Object]] = {}
     for pod in pods:
         by_service.setdefault(pod["metadata"]["labels"][POD_SERVICE], []).append(pod)

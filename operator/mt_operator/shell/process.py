@@ -16,12 +16,15 @@ from dataclasses import dataclass
 import aiohttp
 
 from mt_operator.settings import Settings
-from mt_operator.shell import api, handlers, metrics
+from mt_operator.shell import api, fetch, handlers, metrics
+from mt_operator.shell.alerts import Alerts
 from mt_operator.shell.kinds import new_kind, served_kinds, wait_for_kinds
 from mt_operator.shell.leader import Leader, Term
 from mt_operator.shell.loop import Loop, supervise
 from mt_operator.shell.observe import World
+from mt_operator.shell.prometheus import Prometheus
 from mt_operator.shell.queue import Queue
+from mt_operator.shell.readings import Readings
 
 log = logging.getLogger(__name__)
 STUCK_SECONDS = 300.0  # a key that is due for longer than this: the process works no more
@@ -43,15 +46,27 @@ class Options:
 async def operate(options: Options, settings: Settings) -> int:
     """Work until a signal comes, or until something vital ends; return the exit code."""
     queue, counted = Queue(time.monotonic), metrics.Metrics()
-    async with api.connect() as client, aiohttp.ClientSession(trust_env=False) as pods:
+    async with api.connect() as client, fetch.session() as pods, aiohttp.ClientSession() as hooks:
         leader = Leader(client, term(options), time.monotonic)
         fenced = client.fenced(leader.fence)
         fenced.wrote = counted.count_write
         counted.waiting.set_function(queue.waiting)
         counted.leading.set_function(lambda: float(leader.leads))
-        loop = Loop(World(fenced, pods, settings), queue, leader, counted)
-        async with metrics.served(counted, health(queue, leader), options.host, options.port):
+        counted.gauges.shown = lambda: leader.leads
+        alerts = Alerts(hooks, settings.receivers, counted.count_alert)
+        readings = Readings(pods, settings, _prometheus(pods, settings, counted))
+        loop = Loop(World(fenced, pods, settings, readings), queue, leader, counted, alerts)
+        healthy = health(queue, leader)
+        async with metrics.served(counted, healthy, options.host, options.port), alerts.at_work():
             return await _run(options, loop)
+
+
+def _prometheus(
+    session: aiohttp.ClientSession, settings: Settings, counted: metrics.Metrics
+) -> Prometheus | None:
+    if settings.prometheus is None:
+        return None
+    return Prometheus(session, settings.prometheus.url, counted.prometheus_errors.inc)
 
 
 def term(options: Options) -> Term:

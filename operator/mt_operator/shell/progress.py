@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from ipaddress import ip_address
 
 import aiohttp
 
 from mt_contract import names
 from mt_operator.core.observed import Tree
-
-SECONDS = 2.0
-MAX_BYTES = 1 << 20
+from mt_operator.shell import fetch
+from mt_operator.shell.fetch import FetchError, address_of
 
 
 async def read_progress(session: aiohttp.ClientSession, pod: Tree) -> Tree | None:
@@ -26,37 +23,9 @@ async def read_progress(session: aiohttp.ClientSession, pod: Tree) -> Tree | Non
         return None
     url = f"http://{address}:{names.METRICS_PORT}/progress"
     try:
-        async with (
-            asyncio.timeout(SECONDS),
-            session.get(url, allow_redirects=False) as answer,
-        ):
-            if answer.status != 200:
-                return None
-            return _decoded(await _bounded(answer.content))
-    except (TimeoutError, aiohttp.ClientError, OSError):
+        return _decoded(await fetch.fetch(session, url, fetch.POD_SECONDS))
+    except FetchError:
         return None
-
-
-def address_of(pod: Tree) -> str | None:
-    """Return the pod's own address as it stands in a URL; None while it has none, or the host's."""
-    status = pod.get("status") or {}
-    if status.get("phase") != "Running" or (pod.get("spec") or {}).get("hostNetwork"):
-        return None
-    try:
-        address = ip_address(status.get("podIP") or "")
-    except ValueError:
-        return None
-    return f"[{address}]" if address.version == 6 else str(address)
-
-
-async def _bounded(stream: aiohttp.StreamReader) -> bytes:
-    """Return all of ``stream``, or nothing where it is longer than allowed."""
-    data = b""
-    async for chunk in stream.iter_any():
-        data += chunk
-        if len(data) > MAX_BYTES:
-            return b""
-    return data
 
 
 def _decoded(data: bytes) -> Tree | None:

@@ -90,7 +90,7 @@ async def test_error_decides_when_a_wake_up_is_heard(
 ) -> None:
     clock, metrics = Clock(), Metrics()
     queue = Queue(clock)
-    made = Loop(world=None, queue=queue, leader=None, metrics=metrics)  # type: ignore[arg-type]
+    made = Loop(None, queue, None, metrics, None)  # type: ignore[arg-type]
 
     async def observe(*_: Any) -> Any:
         raise error
@@ -112,7 +112,7 @@ async def test_error_decides_when_a_wake_up_is_heard(
 async def test_object_that_is_gone_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     queue = Queue(clock)
-    made = Loop(world=None, queue=queue, leader=None, metrics=Metrics())  # type: ignore[arg-type]
+    made = Loop(None, queue, None, Metrics(), None)  # type: ignore[arg-type]
 
     async def observe(*_: Any) -> Any:
         return None

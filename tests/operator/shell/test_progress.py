@@ -11,8 +11,9 @@ import pytest
 from aiohttp import web
 
 from mt_contract import names
-from mt_operator.shell import progress
-from mt_operator.shell.progress import address_of, read_progress
+from mt_operator.shell import fetch
+from mt_operator.shell.fetch import address_of
+from mt_operator.shell.progress import read_progress
 
 
 def pod(ip: str = "127.0.0.1", phase: str = "Running", **spec: Any) -> dict[str, Any]:
@@ -70,7 +71,7 @@ async def silent(_: web.Request) -> web.Response:
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(trust_env=False) as session:
+    async with fetch.session() as session:
         yield session
 
 
@@ -101,7 +102,7 @@ async def test_answer(
     await site.start()
     port = runner.addresses[0][1]
     monkeypatch.setattr(names, "METRICS_PORT", port)
-    monkeypatch.setattr(progress, "SECONDS", 0.5 if answer is silent else 10.0)
+    monkeypatch.setattr(fetch, "POD_SECONDS", 0.5 if answer is silent else 10.0)
     try:
         assert await read_progress(session, pod()) == expected
     finally:
