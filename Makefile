@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 NAME ?= demo
 
 # One environment a program, named by the content of its lock, outside the checkout.
-PROGRAMS := crds operator trainer_image predictor localcluster
+PROGRAMS := crds operator trainer_image predictor cli localcluster
 venv = $(CACHE)/venvs/$(1)-$(shell sha256sum $(1)/requirements-dev.lock | cut -c1-16)
 $(foreach p,$(PROGRAMS),$(eval VENV_$(p) := $(call venv,$(p))))
 VENVS := $(foreach p,$(PROGRAMS),$(VENV_$(p))/.complete)
@@ -57,12 +57,13 @@ lock: $(UV) ## write every lock file anew from the project files
 check: $(VENVS) ## lint, types, layering
 	$(call PY,crds) -m ruff check .
 	$(call PY,crds) -m ruff format --check .
-	PYTHONPATH=crds:operator:trainer_image:predictor $(VENV_crds)/bin/lint-imports --cache-dir $(CACHE)/import-linter
+	PYTHONPATH=crds:operator:trainer_image:predictor:cli $(VENV_crds)/bin/lint-imports --cache-dir $(CACHE)/import-linter
 	@set -e; types() { echo "mypy $$2"; $(call PY,crds) -m mypy --cache-dir $(CACHE)/mypy/$$1 --python-executable $$3 $$2; }; \
 	types crds crds/mt_contract $(call PY,crds); \
 	types operator operator/mt_operator $(call PY,operator); \
 	types trainer_image trainer_image/mt_trainer $(call PY,trainer_image); \
 	types predictor predictor/mt_predictor $(call PY,predictor); \
+	types cli cli/mt_cli $(call PY,cli); \
 	types localcluster "localcluster/localcluster demo" $(call PY,localcluster)
 
 QUICK := -m "not slow and not apiserver and not e2e" -q
@@ -72,6 +73,7 @@ unit: $(VENVS) ## the tests that need no cluster
 	$(call PY,operator) -m pytest $(QUICK) tests/operator
 	$(call PY,trainer_image) -m pytest $(QUICK) tests/trainer
 	$(call PY,predictor) -m pytest $(QUICK) tests/predictor
+	$(call PY,cli) -m pytest $(QUICK) tests/cli
 	$(call PY,localcluster) -m pytest $(QUICK) tests/localcluster tests/demo
 
 .PHONY: contract
@@ -79,6 +81,7 @@ contract: $(VENVS) ## CRDs and operator against a real API server, without nodes
 	$(call PY,localcluster) -m pytest -q -m apiserver tests/localcluster
 	$(call PY,crds) -m pytest -q tests/crds
 	$(call PY,operator) -m pytest -q -m apiserver tests/operator
+	$(call PY,cli) -m pytest -q -m apiserver tests/cli
 
 .PHONY: slow
 slow: $(VENVS) ## trainings that are killed and resumed, parity on every sentence

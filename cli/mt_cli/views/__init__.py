@@ -1,0 +1,1 @@
+"""From an object's status to what people read; pure."""
