@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import os
 import ssl
+import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ import httpx
 import yaml
 
 Tree = dict[str, Any]
+ROOT = Path(__file__).parents[2]
 GROUP = "/apis/translation.kubeflow.org/v1alpha1/namespaces/default"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 PLURALS = {"TranslationModel": "translationmodels", "TrainingRun": "trainingruns"}
@@ -130,3 +134,32 @@ def connection(config: Tree, folder: Path) -> tuple[str, ssl.SSLContext]:
         tls = ssl.create_default_context(cafile=file(cluster, "certificate-authority"))
         tls.load_cert_chain(file(user, "client-certificate"), file(user, "client-key"))
     return cluster["server"], tls
+
+
+@contextmanager
+def running(name: str) -> Iterator[Path]:
+    """Yield the kubeconfig of KUBECONFIG_APISERVER, or of an API server that is started for it."""
+    if given := os.environ.get("KUBECONFIG_APISERVER"):
+        yield Path(given)
+        return
+    made = subprocess.run(
+        ["make", "--silent", "venv-localcluster"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert made.returncode == 0, made.stderr
+    python = Path(made.stdout.split()[-1], "bin", "python")
+
+    def localcluster(*arguments: str) -> str:
+        done = subprocess.run(
+            [python, "-m", "localcluster", *arguments, "--name", name],
+            env=os.environ | {"PYTHONPATH": str(ROOT / "localcluster")},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert done.returncode == 0, f"localcluster {arguments[0]} failed: see above"
+        return done.stdout.strip()
+
+    try:
+        localcluster("up", "--parts", "apiserver", "--fresh")
+        yield Path(localcluster("kubeconfig"))
+    finally:
+        localcluster("down", "--purge")
