@@ -29,6 +29,7 @@ WAITING = 256  # alerts of one receiver that may wait
 SECONDS = 10.0  # for one answer
 TRIES, PAUSE, MAX_PAUSE = 10, 1.0, 60.0  # in all about five minutes
 LAST_SECONDS = 5.0  # for what still waits when the process ends
+ENDING = "the operator ends"
 AGAIN = frozenset({408, 425, 429})  # besides 5xx: another try may be answered otherwise
 Counted = Callable[[str, str], None]  # receiver and outcome: Sent | Dropped
 
@@ -99,12 +100,18 @@ class Alerts:
             for sender in senders:
                 sender.cancel()
             await asyncio.gather(*senders, return_exceptions=True)
+            for name, queue in self._queues.items():
+                while not queue.empty():
+                    self._drop(name, queue.get_nowait(), ENDING)
 
     async def _send_all(self, name: str, queue: asyncio.Queue[Alert]) -> None:
         while True:
             alert = await queue.get()
             try:
                 await self._send_surely(name, alert)
+            except asyncio.CancelledError:
+                self._drop(name, alert, ENDING)
+                raise
             except Exception:
                 log.exception("receiver %s: the alert %s failed", name, alert.id)
                 self.counted(name, "Dropped")

@@ -76,7 +76,7 @@ async def listening(
     """Serve ``handler`` meanwhile; yield the port."""
     application = web.Application()
     application.router.add_route("*", path, handler)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     try:
