@@ -70,7 +70,7 @@ QUICK := -m "not slow and not apiserver and not e2e" -q
 .PHONY: unit
 unit: $(VENVS) ## the tests that need no cluster
 	$(call PY,crds) -m pytest $(QUICK) tests/contract
-	$(call PY,operator) -m pytest $(QUICK) tests/operator
+	$(call PY,operator) -m pytest $(QUICK) tests/operator tests/gitops
 	$(call PY,trainer_image) -m pytest $(QUICK) tests/trainer
 	$(call PY,predictor) -m pytest $(QUICK) tests/predictor
 	$(call PY,cli) -m pytest $(QUICK) tests/cli
@@ -80,7 +80,7 @@ unit: $(VENVS) ## the tests that need no cluster
 contract: $(VENVS) ## CRDs and operator against a real API server, without nodes
 	$(call PY,localcluster) -m pytest -q -m apiserver tests/localcluster
 	$(call PY,crds) -m pytest -q tests/crds
-	$(call PY,operator) -m pytest -q -m apiserver tests/operator
+	$(call PY,operator) -m pytest -q -m apiserver tests/operator tests/gitops
 	$(call PY,cli) -m pytest -q -m apiserver tests/cli
 
 .PHONY: slow
@@ -127,3 +127,5 @@ manifests: ## print what `kubectl apply -k manifests/overlays/standalone` instal
 docs: $(VENV_crds)/.complete $(VENV_operator)/.complete ## write the reference pages anew
 	PYTHONPATH=crds $(call PY,crds) crds/reference.py > docs/api-reference.md
 	PYTHONPATH=crds:operator $(call PY,operator) operator/reasons_table.py > docs/reasons.md
+	PYTHONPATH=crds:operator $(call PY,operator) operator/states_table.py > docs/states.md
+	$(call PY,operator) manifests/argocd/render.py > manifests/argocd/component/argocd-cm.yaml

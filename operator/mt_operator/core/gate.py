@@ -18,7 +18,7 @@ from mt_contract.resource import Gate
 from mt_operator.core.conditions import MAX_MESSAGE, shorten
 
 LARGEST = Decimal(10) ** 9  # a larger number is no score
-MAX_OBJECTIONS = MAX_MESSAGE - 320  # what to do about them is never cut
+MAX_OBJECTIONS = MAX_MESSAGE // 2  # what to do about them, here and in the model, is never cut
 
 
 class Verdict(StrEnum):

@@ -1,0 +1,3 @@
+-- Stop the run's Job; its checkpoints stay.
+obj.spec.suspend = true
+return obj
