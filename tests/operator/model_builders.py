@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.operator.traffic_builders import Users
+
 from mt_contract import names
 from mt_contract.defaults import Images, merge
 from mt_contract.report import (
@@ -121,6 +123,7 @@ class World:
     waiting: str = ""
     gateway_works: bool = True
     crash_after: int | None = None  # writes
+    users: Users = field(default_factory=Users)
     # What was seen.
     writes: Counter[str] = field(default_factory=Counter)
     events: list[Event] = field(default_factory=list)
@@ -142,6 +145,7 @@ class World:
             services={name: self._service(thing) for name, thing in self.services.items()},
             routes={name: self._route(thing) for name, thing in self.routes.items()},
             jobs={name: _job(thing) for name, thing in self.jobs.items()},
+            readings=self.users.readings(self.now, self.weights(), self.candidate.get("revision")),
         )
 
     def look(self) -> Plan:

@@ -81,6 +81,9 @@ class Reason(StrEnum):
     SPEC_INVALID = "SpecInvalid", "A field has a value that cannot be used."
     IMAGE_NOT_ALLOWED = "ImageNotAllowed", "The platform's settings do not allow this image."
     UNKNOWN_GATEWAY = "UnknownGateway", "The platform's settings know no gateway of this name."
+    NO_PROMETHEUS = "NoPrometheus", "Something asks a Prometheus, and the platform has set none."
+    UNKNOWN_QUERY = "UnknownQuery", "The platform's settings know no query of this name."
+    UNKNOWN_RECEIVER = "UnknownReceiver", "The platform's settings know no receiver of this name."
     HOST_NAME_TOO_LONG = "HostNameTooLong", "The model's host name is longer than the DNS allows."
     NAME_TAKEN = "NameTaken", "An object of somebody else has a name that is needed."
     REFUSED = (

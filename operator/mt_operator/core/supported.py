@@ -58,10 +58,8 @@ UNSUPPORTED: tuple[Unsupported, ...] = (
     Unsupported("serving.deploymentMode", _any_of("Knative"), "write Standard or Auto"),
     Unsupported("serving.replicas.metric", _any_of("concurrency", "rps"), "write cpu"),
     Unsupported("serving.requestLog", _written, "remove it"),
-    Unsupported("rollout.analysis", _written, "remove it"),
     Unsupported("retrain", _written, _BY_HAND),
     Unsupported("tracking", _written, "remove it: a run's own folder holds everything"),
-    Unsupported("alerts", _written, "remove it: Events and conditions tell the same"),
 )
 
 

@@ -98,7 +98,7 @@ def test_obstacle_in_mid_canary_keeps_the_weights() -> None:
     world.change(alerts=[{"receiver": "team", "on": ["RunFailed"]}])
     assert world.settle().requeue_after is None
     assert world.weights() == weights
-    assert world.told("Stalled")["reason"] == "NotSupportedYet"
+    assert world.told("Stalled")["reason"] == "UnknownReceiver"
 
 
 @pytest.mark.parametrize(

@@ -59,10 +59,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"serving": {"requestLog": {"sink": "http://log"}}},
         "spec.serving.requestLog",
     ),
-    "rollout.analysis": ({"rollout": {"analysis": {"interval": "30s"}}}, "spec.rollout.analysis"),
     "retrain": ({"retrain": {"schedule": {"cron": "0 3 * * 1"}}}, "spec.retrain"),
     "tracking": ({"tracking": {"mlflow": {"trackingUri": "http://m"}}}, "spec.tracking"),
-    "alerts": ({"alerts": [{"receiver": "mt"}]}, "spec.alerts"),
 }
 
 
@@ -102,10 +100,10 @@ def test_what_is_acted_on_is_let_through(changes: dict[str, Any]) -> None:
 
 
 def test_all_refused_fields_are_named_at_once() -> None:
-    message = unsupported_message(spec_with(alerts=[{"receiver": "x"}], training={"nodes": 3}))
+    message = unsupported_message(spec_with(tracking={"mlflow": {}}, training={"nodes": 3}))
     assert message == (
         "This release does not act on spec.training.nodes (write 1); "
-        "spec.alerts (remove it: Events and conditions tell the same)."
+        "spec.tracking (remove it: a run's own folder holds everything)."
     )
 
 

@@ -163,5 +163,6 @@ def steps_for(status: ModelStatus, rollout: Rollout, build: Revision) -> tuple[R
         return at_once, "It is the first deployment: nothing to split traffic with, no steps."
     recent = status.previous[: rollout.rollback_window]
     if any(entry.revision == build.revision and not entry.rolled_back for entry in recent):
-        return at_once, "It has been in production before (rollbackWindow): no steps."
+        known = replace(at_once, analysis=None)
+        return known, "It has been in production before (rollbackWindow): no steps."
     return rollout, ""

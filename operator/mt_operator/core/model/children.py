@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
+from mt_contract import names
 from mt_operator.core.children.inference_service import ACCOUNT
 from mt_operator.core.children.probe_job import probe_job, probe_job_name
 from mt_operator.core.children.training_run import (
@@ -20,9 +21,10 @@ from mt_operator.core.model.candidate import BEFORE_REVISION
 from mt_operator.core.model.hold import halted
 from mt_operator.core.model.outcome import artifact, outcome
 from mt_operator.core.model.state import ModelStatus, Stage, trial_of
+from mt_operator.core.model.synthetic import traffic, traffic_name
 from mt_operator.core.model.trigger import outstanding
 from mt_operator.core.model.turn import Situation
-from mt_operator.core.observed import JobState, RunView
+from mt_operator.core.observed import JobState, JobView, RunView
 from mt_operator.core.plan import Child, Ref
 
 PROBE_KEPT = timedelta(days=1)  # a probe Job that ended, for people to look at
@@ -32,12 +34,12 @@ PROBE_SEED = 1
 def to_apply(s: Situation, status: ModelStatus) -> tuple[Child, ...]:
     """Return what differs from the children that ``status`` implies."""
     served = routing.backend(s).children(s, status)
-    return (*_runs(s, status), *served, *_probe(s, status))
+    return (*_runs(s, status), *served, *_probe(s, status), *traffic(s, status))
 
 
 def to_delete(s: Situation, status: ModelStatus) -> tuple[Ref, ...]:
     """Return what is ours, but no longer implied by ``status``."""
-    o, probe = s.observed, _probe_name(s, status)
+    o, working = s.observed, (_probe_name(s, status), traffic_name(s, status))
     needed = set(routing.backend(s).needs(s, status))
     gone = [
         *((_ISVC, view.meta) for view in o.services.values()),
@@ -45,7 +47,7 @@ def to_delete(s: Situation, status: ModelStatus) -> tuple[Ref, ...]:
         *(
             (_JOB, view.meta)
             for name, view in o.jobs.items()
-            if name != probe and view.state in (JobState.ACTIVE, JobState.SUSPENDED)
+            if name not in working and _in_the_way(view)
         ),
     ]
     return tuple(
@@ -58,6 +60,12 @@ def to_delete(s: Situation, status: ModelStatus) -> tuple[Ref, ...]:
 _ISVC = ("serving.kserve.io/v1beta1", "InferenceService")
 _ROUTE = ("gateway.networking.k8s.io/v1", "HTTPRoute")
 _JOB = ("batch/v1", "Job")
+
+
+def _in_the_way(job: JobView) -> bool:
+    """Return whether a Job that nothing needs has to go: probes that ended are kept to be read."""
+    ended = job.state not in (JobState.ACTIVE, JobState.SUSPENDED)
+    return not ended or job.meta.labels.get(names.LABEL_STAGE) == names.Stage.TRAFFIC
 
 
 def _probe(s: Situation, status: ModelStatus) -> Iterator[Child]:

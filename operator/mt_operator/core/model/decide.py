@@ -102,7 +102,8 @@ def _next_look(s: Situation, status: ModelStatus) -> timedelta | None:
     """Return how long until time alone changes the decision."""
     moments: list[datetime] = [entry.until for entry in status.retiring]
     if status.candidate is not None:
-        moments += boundaries(status.candidate, routing.in_force(s, status))
+        in_force = routing.in_force(s, status)
+        moments += boundaries(status.candidate, in_force, s.now)
     waits = [moment - s.observed.now for moment in moments if moment > s.observed.now]
     if s.obstacle is not None and s.obstacle.kind is Kind.CLUSTER:
         waits.append(LOOK_AGAIN)

@@ -8,6 +8,7 @@ from mt_operator.core.children.probe_job import probe_job_name
 from mt_operator.core.model import routing
 from mt_operator.core.model.builds import builds
 from mt_operator.core.model.endpoint import endpoint
+from mt_operator.core.model.platform import platform_lacks
 from mt_operator.core.model.state import ModelStatus
 from mt_operator.core.model.trigger import outstanding
 from mt_operator.core.model.turn import Kind, Obstacle, Situation
@@ -30,7 +31,7 @@ def obstacle(s: Situation, status: ModelStatus) -> Obstacle | None:
     taken = _name_taken(s, status)
     if taken:
         return Obstacle(Kind.PERSON, Reason.NAME_TAKEN, taken)
-    return _missing_in_cluster(s) or _suspended(s)
+    return platform_lacks(s) or _missing_in_cluster(s) or _suspended(s)
 
 
 def _missing_in_cluster(s: Situation) -> Obstacle | None:

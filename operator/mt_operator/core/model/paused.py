@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mt_operator.core.model.advice import ABORT, PROMOTE, RESUME, how_to
+from mt_operator.core.model.analysis import lacks_data
 from mt_operator.core.model.state import Candidate, ModelStatus, Stage
 from mt_operator.core.model.turn import Kind, Situation
 from mt_operator.core.reasons import Reason
@@ -24,6 +25,10 @@ def waits_for_person(s: Situation, status: ModelStatus) -> tuple[Reason, str] | 
     if candidate.stage is Stage.AWAITING_APPROVAL:
         told = f"{name} passed its serving check; nothing gets weight before it is approved."
         return Reason.AWAITING_APPROVAL, f"{told} To approve: {to_go_on}. To end it: {to_end}."
+    if candidate.analysis is not None and lacks_data(candidate):
+        told = f"{name} stays at {candidate.weight} %: {candidate.analysis.message} (onNoData)."
+        more = "Send it requests; rollout.analysis.syntheticTraffic does, from the next rollout on."
+        return Reason.NO_DATA, f"{told} {more} To go on without: {to_go_on}. To end it: {to_end}."
     if _endless(candidate):
         told = f"{name} stays at {candidate.weight} % until it is promoted ({_where(candidate)})."
         return Reason.PAUSED, f"{told} To go on: {to_go_on}. To end it: {to_end}."

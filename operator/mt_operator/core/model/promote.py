@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mt_operator.core.model.advice import PROMOTE, RETRY, how_to
+from mt_operator.core.model.analysis import lacks_data
 from mt_operator.core.model.state import ModelStatus, Stage, Trial, trial_of
 from mt_operator.core.model.steps import enter_step
 from mt_operator.core.model.turn import Situation, Turn
@@ -32,9 +33,11 @@ def promote(s: Situation, turn: Turn, token: str) -> Turn | str:
         )
     going = trial.but(paused=False, held_since=None)
     last = len(trial.rollout.steps) - 1
-    if full:
-        return enter_step(s, turn, going, last)
-    return _next(s, turn, trial, going)
+    if not full:
+        return _next(s, turn, trial, going)
+    if candidate.step == last and candidate.stage is Stage.PROMOTING:
+        return turn.to(candidate=going.but(waived=True).candidate)
+    return enter_step(s, turn, going.but(waived=True), last)
 
 
 def _next(s: Situation, turn: Turn, trial: Trial, going: Trial) -> Turn | str:
@@ -42,6 +45,10 @@ def _next(s: Situation, turn: Turn, trial: Trial, going: Trial) -> Turn | str:
     if candidate.stage is Stage.AWAITING_APPROVAL:
         return enter_step(s, turn, going, 0)
     if trial.rollout.steps[candidate.step].pause is not None:
+        return enter_step(s, turn, going, candidate.step + 1)
+    if lacks_data(candidate):
+        if candidate.stage is Stage.PROMOTING:
+            return turn.to(candidate=going.but(waived=True).candidate)
         return enter_step(s, turn, going, candidate.step + 1)
     if candidate.paused:
         return turn.to(candidate=trial.but(paused=False).candidate)

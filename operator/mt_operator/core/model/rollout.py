@@ -23,7 +23,9 @@ from datetime import datetime
 
 from mt_contract.codec import format_duration
 from mt_contract.report import ProbeResult
+from mt_operator.core.analysis.judge import Judgement
 from mt_operator.core.model import routing
+from mt_operator.core.model.analysis import look, next_look
 from mt_operator.core.model.hold import halted, held, released
 from mt_operator.core.model.rollback import UNDER_WAY, drop_candidate, reject
 from mt_operator.core.model.serving_check import check, first_probe
@@ -63,35 +65,59 @@ def advance(s: Situation, turn: Turn) -> Turn:
         return turn  # what has just begun is stored before it goes on
     if trial.candidate.stage is Stage.ROLLING_BACK:
         return _rolling_back(s, turn, trial)
+    judgement = None
+    if trial.candidate.stage in UNDER_WAY:
+        seen = look(s, turn.status, trial)
+        trial, judgement = seen.trial, seen.judgement
+        turn = turn.to(candidate=trial.candidate)
+        if seen.failed:
+            return reject(s, turn, Reason.ANALYSIS_FAILED, seen.failed)
     if trial.candidate.weight > 0 and not s.ready(trial.build):
         turn = interrupt(s, turn, trial)
     elif not halted(s, trial.candidate):
-        trial = replace(trial, candidate=released(s, trial.candidate))
-        return _STAGES[trial.candidate.stage](s, turn.to(candidate=trial.candidate), trial)
+        return _go_on(s, turn, trial, judgement)
     candidate = turn.status.candidate
     if candidate is None or candidate.stage is Stage.ROLLING_BACK:
         return turn
     return turn.to(candidate=held(s, candidate)) if halted(s, candidate) else turn
 
 
-def boundaries(candidate: Candidate, in_force: bool) -> tuple[datetime, ...]:
+def _go_on(s: Situation, turn: Turn, trial: Trial, judgement: Judgement | None) -> Turn:
+    trial = replace(trial, candidate=released(s, trial.candidate))
+    turn = turn.to(candidate=trial.candidate)
+    if trial.candidate.stage in UNDER_WAY:
+        return advance_step(s, turn, trial, judgement)
+    return _STAGES[trial.candidate.stage](s, turn, trial)
+
+
+def boundaries(candidate: Candidate, in_force: bool, now: datetime) -> tuple[datetime, ...]:
     """Return the moments at which time alone may change what becomes of the candidate.
 
     Args:
         candidate: as the next status has it.
         in_force: whether the gateway does what that status implies.
+        now: of this decision.
     """
-    rollout, since = candidate.rollout, candidate.step_since
-    if rollout is None or candidate.held_since is not None:
+    trial = trial_of(candidate)
+    if trial is None:
         return ()
+    judged = next_look(candidate, now) if candidate.stage in UNDER_WAY else None
+    looks = (judged,) if judged else ()
+    if candidate.held_since is not None:
+        return looks
     if candidate.stage is Stage.DEPLOYING:
-        return (candidate.stage_since + rollout.serving_check.max_load,)
+        return (candidate.stage_since + trial.rollout.serving_check.max_load,)
     if candidate.stage is Stage.SERVING_CHECK:
-        return (candidate.stage_since + rollout.progress_deadline,)
+        return (candidate.stage_since + trial.rollout.progress_deadline,)
+    return (*looks, *_step_ends(trial, in_force))
+
+
+def _step_ends(trial: Trial, in_force: bool) -> tuple[datetime, ...]:
+    candidate, rollout = trial.candidate, trial.rollout
+    since = candidate.step_since
     if candidate.stage not in UNDER_WAY or since is None:
         return ()
-    trial = trial_of(candidate)
-    if trial is None or candidate.weight != asked_weight(trial) or not in_force:
+    if candidate.weight != asked_weight(trial) or not in_force:
         return (since + SOON, since + rollout.progress_deadline)
     pause = rollout.steps[candidate.step].pause
     return (since + pause.duration,) if pause and pause.duration else ()
@@ -147,6 +173,4 @@ _STAGES: Mapping[Stage, Callable[[Situation, Turn, Trial], Turn]] = {
     Stage.DEPLOYING: _deploying,
     Stage.SERVING_CHECK: _checking,
     Stage.AWAITING_APPROVAL: _awaiting,
-    Stage.CANARY: advance_step,
-    Stage.PROMOTING: advance_step,
 }

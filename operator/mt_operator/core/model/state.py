@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from mt_contract.resource import ArtifactRef, Rollout
+from mt_operator.core.analysis.evidence import Baseline
 from mt_operator.core.conditions import Conditions
 
 Tree = Mapping[str, Any]
@@ -75,6 +76,20 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Analysed:
+    """What is known of a candidate under traffic; the numbers are those of the last transition."""
+
+    since: datetime  # when its weight was given
+    baseline: Baseline | None = None  # what had been counted then; None: there was no reading
+    failures: int = 0  # failed intervals in a row
+    checked: datetime | None = None  # when an interval was counted last, failed or not
+    verdict: str = ""
+    message: str = ""
+    requests: int = 0
+    metrics: tuple[Tree, ...] = ()
+
+
+@dataclass(frozen=True)
 class Candidate:
     """What is tried: a run, then (from Deploying on) a revision."""
 
@@ -92,6 +107,8 @@ class Candidate:
     probe: Probe | None = None
     held_since: datetime | None = None  # its clocks stand still since then
     paused: bool = False  # somebody asked for that
+    analysis: Analysed | None = None  # None: no weight was given, or nothing is analysed
+    waived: bool = False  # somebody promoted it: the last weight needs no data
     unforced: bool = False  # its weight took long; a pause counts from when it is in force
     back: bool = False  # somebody asked for this way back: nothing takes its place
     override: str = ""  # as a revision's

@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from mt_contract.codec import format_duration
+from mt_operator.core.analysis.judge import Judgement
 from mt_operator.core.model import routing
+from mt_operator.core.model.analysis import begin, end_of_step
 from mt_operator.core.model.rollback import reject, remember, retire
 from mt_operator.core.model.state import Previous, Revision, Stage, Trial
 from mt_operator.core.model.turn import Situation, Turn
@@ -38,8 +40,8 @@ def enter_step(s: Situation, turn: Turn, trial: Trial, step: int) -> Turn:
     return turn.tell(reason, f"{told}, after {candidate.weight} %.")
 
 
-def advance_step(s: Situation, turn: Turn, trial: Trial) -> Turn:
-    """Go on from the current step, if it is over."""
+def advance_step(s: Situation, turn: Turn, trial: Trial, judgement: Judgement | None) -> Turn:
+    """Go on from the current step, if it is over, and if the evidence allows it."""
     candidate, rollout = trial.candidate, trial.rollout
     target, since = asked_weight(trial), candidate.step_since or s.now
     if candidate.weight != target:
@@ -53,9 +55,16 @@ def advance_step(s: Situation, turn: Turn, trial: Trial) -> Turn:
     pause = rollout.steps[candidate.step].pause
     if pause is not None and (pause.duration is None or s.now < since + pause.duration):
         return turn
+    over = since + pause.duration if pause and pause.duration else since
+    ending = end_of_step(s, turn.status, trial, judgement, over)
+    turn = turn.to(candidate=ending.trial.candidate)
+    if ending.reason is not None:
+        return reject(s, turn, ending.reason, ending.message)
+    if not ending.over:
+        return turn
     if candidate.stage is Stage.PROMOTING:
-        return _promote(s, turn, trial)
-    return enter_step(s, turn, trial, candidate.step + 1)
+        return _promote(s, turn, ending.trial)
+    return enter_step(s, turn, ending.trial, candidate.step + 1)
 
 
 def asked_weight(trial: Trial) -> int:
@@ -95,6 +104,7 @@ def _given(s: Situation, turn: Turn, trial: Trial, target: int) -> Trial:
     if not s.ready(trial.build) or s.replicas(trial.build) < needed:
         return asked
     steps, step = trial.rollout.steps, trial.candidate.step
+    asked = begin(s, turn.status, asked, last=step == len(steps) - 1)
     paused = step + 1 < len(steps) and steps[step + 1].pause is not None
     # One write for a weight and the pause that it is given for.
     return asked.but(weight=target, step=step + 1 if paused else step, step_since=s.now)

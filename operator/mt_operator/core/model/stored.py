@@ -6,8 +6,10 @@ from dataclasses import fields, replace
 from typing import Any
 
 from mt_contract.codec import camel, from_json, to_json
+from mt_operator.core.analysis.evidence import encode_baseline
 from mt_operator.core.conditions import read_conditions, write_conditions
 from mt_operator.core.model.state import (
+    Analysed,
     Asked,
     Candidate,
     ModelStatus,
@@ -90,12 +92,20 @@ def _past(cls: type[Any], tree: Tree, key: str) -> tuple[Any, ...]:
 
 def _flat(value: Candidate | Retiring | Previous) -> dict[str, Any]:
     own = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "build"}
-    plain = {camel(name): to_json(item) for name, item in own.items() if _said(item)}
+    plain = {camel(name): _plain(item) for name, item in own.items() if _said(item)}
     return (_revision(value.build) if value.build else {}) | plain
 
 
 def _revision(build: Revision) -> dict[str, Any]:
     return {key: item for key, item in to_json(build).items() if _said(item)}
+
+
+def _plain(item: Any) -> Any:
+    if not isinstance(item, Analysed):
+        return to_json(item)
+    baseline = encode_baseline(item.baseline) if item.baseline else None
+    found = to_json(replace(item, baseline=None)) | ({"baseline": baseline} if baseline else {})
+    return {key: value for key, value in found.items() if value not in (0, "", [])}
 
 
 def _said(item: Any) -> bool:

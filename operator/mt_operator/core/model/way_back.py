@@ -29,7 +29,6 @@ def go_back(s: Situation, turn: Turn, token: str) -> Turn | str:
     up = s.ready(entry.build)
     turn = _clear(s, turn, target)
     rollout, why = steps_for(status, replace(s.rollout, approval="Automatic"), entry.build)
-    rollout = replace(rollout, analysis=None) if len(rollout.steps) == 1 else rollout
     build = replace(entry.build, requested=next_request(s, status), since=None)
     begun = Candidate(
         build.run,
