@@ -73,26 +73,30 @@ def beyond(distance: float, variance: float, scale: float) -> float:
     )
 
 
-def dispersion(cells: Iterable[Sequence[tuple[float, float]]], prior: float, trust: float) -> float:
+def dispersion(
+    groups: Iterable[Sequence[tuple[float, float]]], fitted: int, prior: float, trust: float
+) -> float:
     """Return by how much hits clump: the variance of counts over what chance alone would give.
 
     Pearson's chi-square over its degrees of freedom, never below 1: within each group, the hits
     should fall on the members by their shares.
 
     Args:
-        cells: groups of (hits, expected share of the group's hits); shares sum to 1.
+        groups: of (hits, expected share of the group's hits, any unit).
+        fitted: how many numbers the shares were fitted by.
         prior: what it is taken for where there is nothing to tell by.
         trust: how many degrees of freedom the prior weighs.
     """
-    square, freedom = 0.0, 0.0
-    for group in cells:
-        hits = sum(count for count, _ in group)
-        if hits <= 0:
+    square, freedom = 0.0, -float(fitted)
+    for group in groups:
+        members = [(hits, share) for hits, share in group if share > 0]
+        total, whole = sum(hits for hits, _ in members), sum(share for _, share in members)
+        if total <= 0 or len(members) < 2:
             continue
-        members = [(count, hits * share) for count, share in group if share > 0]
-        square += sum((count - mean) ** 2 / mean for count, mean in members)
-        freedom += max(0, len(members) - 1)
-    return max(1.0, (prior * trust + square) / (trust + freedom))
+        means = [(hits, total * share / whole) for hits, share in members]
+        square += sum((hits - mean) ** 2 / mean for hits, mean in means)
+        freedom += len(members) - 1
+    return max(1.0, (prior * trust + square) / (trust + max(0.0, freedom)))
 
 
 def quantile(cumulative: Sequence[tuple[float, float]], share: float) -> float | None:

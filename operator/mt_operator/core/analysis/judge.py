@@ -1,37 +1,34 @@
 """Does the evidence say stop, go, or wait? A verdict on each measure, and one on the candidate.
 
-A test of alpha / tests stands behind each bound, so that a candidate within all of its bounds is
-rolled back in at most alpha of all rollouts, however often it is looked at.
+    evidence against "within the bound", an e-value:
+
+         below 1, or hardly a hit    leans against it      over its line      10 times its line
+      ──────────────────────────────┼────────────────────┼──────────────────┼──────────────────▶
+                 Passing                Inconclusive         Failing          ends the rollout
+
+The line is tests / alpha, so a candidate within all of its bounds is rolled back in at most alpha
+of all rollouts, however often it is looked at (docs/adr/0006).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from math import exp, inf, log
 
 from mt_contract.resource import Analysis, Measure
-from mt_operator.core.analysis.builtins import (
-    BUILTINS,
-    RESTARTS,
-    Bound,
-    Builtin,
-    Finding,
-    Pair,
-    bounds_of,
-    restarts,
-    show_number,
-)
+from mt_operator.core.analysis.builtins import BUILTINS, RESTARTS, Builtin, number, restarts
 from mt_operator.core.analysis.evidence import Evidence, answered
+from mt_operator.core.analysis.finding import Bound, Finding, Pair, bounds_of
 
 OVERWHELMING = 10.0  # so many times its line ends a rollout at once
-LEANING = 3.0  # an e-value from which on a step does not go on, although nothing is proven
+LEAST_HITS = 3  # fewer lean nowhere: the first error of a rollout is somebody's
 LARGEST = 1e6  # what evidence is cut off at: it is shown to people
 
 
 class Verdict(StrEnum):
-    """What follows for the candidate."""
+    """What follows for the candidate, the worst first."""
 
     FAILING = "Failing"
     NO_DATA = "NoData"
@@ -41,7 +38,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class MetricVerdict:
-    """One measure, judged."""
+    """One measure, judged; its worst bound, if it has more than one."""
 
     name: str
     verdict: Verdict
@@ -61,8 +58,8 @@ class Judgement:
 
     verdict: Verdict
     metrics: tuple[MetricVerdict, ...]
-    requests: int  # of the candidate, since the baseline
-    message: str = ""
+    requests: int  # that the candidate answered since the baseline
+    message: str = ""  # of the measures that the verdict comes from
 
     @property
     def overwhelming(self) -> bool:
@@ -80,194 +77,170 @@ def judge(analysis: Analysis, evidence: Evidence, alpha: float, tests: int) -> J
         analysis: as resolved when the rollout began.
         evidence: of the window since the weight was given.
         alpha: how often a candidate within its bounds may be rolled back, per rollout.
-        tests: over how many tests alpha is split: weight steps times acting measures.
+        tests: over how many tests alpha is split: weight steps times ``acting`` measures.
     """
-    pair, requests = _chosen(analysis, evidence)
     line = log(max(1, tests) / alpha)
-    metrics = tuple(
-        _judge(measure, evidence, pair, requests, analysis.min_requests, line)
-        for measure in analysis.metrics
-    )
+    if analysis.synthetic_traffic:
+        line += log(2)  # either kind of requests may be what is judged
+    metrics = tuple(_judge(measure, analysis, evidence, line) for measure in analysis.metrics)
+    requests = _requests(_chosen(analysis, evidence, 0))
     acting = [metric for metric in metrics if not metric.dry_run]
-    verdict = _overall([metric.verdict for metric in acting])
-    few = _too_few(requests, analysis.min_requests)
-    if verdict is not Verdict.FAILING and few:
-        verdict = Verdict.NO_DATA
-    texts = [metric.message for metric in acting if metric.verdict is verdict]
-    if verdict is Verdict.NO_DATA and few:
-        texts = [few]
-    return Judgement(verdict, metrics, requests, "; ".join(texts))
+    verdict = min((m.verdict for m in acting), key=_rank, default=Verdict.PASSING)
+    told = "; ".join(metric.message for metric in acting if metric.verdict is verdict)
+    few = _few("requests", requests, analysis.min_requests)
+    if few and verdict is not Verdict.FAILING:
+        verdict, told = Verdict.NO_DATA, few
+    return Judgement(verdict, metrics, requests, told)
 
 
 def acting(analysis: Analysis) -> int:
-    """Return how many measures may roll back."""
-    return sum(not measure.dry_run for measure in analysis.metrics)
+    """Return how many measures are tested and may roll back: what alpha is split over."""
+    return sum(m.builtin in BUILTINS and not m.dry_run for m in analysis.metrics)
 
 
-def _overall(verdicts: Sequence[Verdict]) -> Verdict:
-    return min(verdicts, key=list(Verdict).index, default=Verdict.PASSING)
+def _judge(measure: Measure, analysis: Analysis, evidence: Evidence, line: float) -> MetricVerdict:
+    bounds = bounds_of(measure)
+    verdicts = [_bounded(measure, b, analysis, evidence, line + log(len(bounds))) for b in bounds]
+    if not verdicts:
+        raise ValueError(f"measure {measure.name!r} has no bound: set min, max or maxRatio")
+    return min(verdicts, key=lambda found: (_rank(found.verdict), -found.evidence))
 
 
-def _chosen(analysis: Analysis, evidence: Evidence) -> tuple[Pair, int]:
-    """Return what is compared: users' requests, or the operator's own where those are too few."""
-    ours, theirs = evidence.candidate, evidence.production
-    users = answered(ours.users.total)
-    synthetic = answered(ours.synthetic.total)
-    if analysis.synthetic_traffic and users < analysis.min_requests and synthetic > users:
-        return Pair(ours.synthetic, theirs.synthetic if theirs else None), synthetic
-    return Pair(ours.users, theirs.users if theirs else None), users
-
-
-def _too_few(requests: int, least: int) -> str:
-    if requests >= least:
-        return ""
-    return f"the candidate has answered {requests:,} requests, a verdict needs {least:,}"
-
-
-def _judge(
-    measure: Measure, evidence: Evidence, pair: Pair, requests: int, least: int, line: float
+def _bounded(
+    measure: Measure, bound: Bound, analysis: Analysis, evidence: Evidence, line: float
 ) -> MetricVerdict:
-    bounds = bounds_of(
-        {
-            "max": _float(measure.max),
-            "min": _float(measure.min),
-            "maxRatio": _float(measure.max_ratio),
-        }
-    )
-    line += log(len(bounds) or 1)
     if measure.query is not None:
-        verdicts = [_query(measure, evidence, bound) for bound in bounds]
-    elif measure.builtin == RESTARTS:
-        verdicts = [_restarted(measure, evidence, bound) for bound in bounds]
-    else:
-        builtin = BUILTINS[measure.builtin or ""]
-        verdicts = [_tested(measure, builtin, pair, b, requests, least, line) for b in bounds]
-    return min(verdicts, key=lambda found: list(Verdict).index(found.verdict))
-
-
-def _tested(
-    measure: Measure,
-    builtin: Builtin,
-    pair: Pair,
-    bound: Bound,
-    requests: int,
-    least: int,
-    line: float,
-) -> MetricVerdict:
-    """Judge one bound of a sequentially tested measure."""
+        return _asked(measure, bound, evidence)
+    if measure.builtin == RESTARTS:
+        return _restarted(measure, bound, evidence)
+    builtin = BUILTINS[measure.builtin or ""]
+    pair = _chosen(analysis, evidence, builtin.minimum)
     found = builtin.find(pair, bound)
-    told = _told(measure.builtin or "", builtin, found, bound)
-    if bound.kind == "maxRatio" and pair.theirs is None:
-        text = f"{told}: there is no production to compare with yet"
-        return _verdict(measure, builtin, found, bound, Verdict.PASSING, line, text)
-    few = _too_few(requests, least) or _too_few(found.samples, builtin.minimum)
-    if requests >= least and found.evidence >= line:
-        return _verdict(measure, builtin, found, bound, Verdict.FAILING, line, told)
-    if few or found.value is None:
-        text = f"{measure.builtin}: {few or 'nothing was measured'}"
-        return _verdict(measure, builtin, found, bound, Verdict.NO_DATA, line, text)
-    if bound.kind == "maxRatio" and found.reference is None:
-        text = f"{told}: production has answered nothing to compare with"
-        return _verdict(measure, builtin, found, bound, Verdict.NO_DATA, line, text)
-    if found.evidence >= log(LEANING):
-        text = f"{told}, as far as can be told: more requests will"
-        return _verdict(measure, builtin, found, bound, Verdict.INCONCLUSIVE, line, text)
-    told += ", which may well be chance" if found.beyond else ""
-    return _verdict(measure, builtin, found, bound, Verdict.PASSING, line, told)
-
-
-def _restarted(measure: Measure, evidence: Evidence, bound: Bound) -> MetricVerdict:
-    found = restarts(evidence.candidate, evidence.production, bound)
-    verdict = Verdict.FAILING if found.beyond else Verdict.PASSING
-    if not evidence.read:
-        verdict = Verdict.NO_DATA
-    return _fact(measure, found, bound, verdict, found.evidence)
-
-
-def _query(measure: Measure, evidence: Evidence, bound: Bound) -> MetricVerdict:
-    """Judge the value of a named query as it is: failureLimit looks in a row roll back."""
-    value, reference = evidence.queries.get(measure.query or "", (None, None))
-    limit = bound.limit
-    if bound.kind == "maxRatio":
-        limit = bound.limit * reference if reference is not None else inf
-    outside = value is not None and (value < limit if bound.kind == "min" else value > limit)
-    found = Finding(value, reference, 0.0 if outside else -inf, 0, outside)
-    verdict = Verdict.FAILING if outside else Verdict.PASSING
-    missing = bound.kind == "maxRatio" and reference is None and evidence.production is not None
-    if value is None or missing:
-        verdict = Verdict.NO_DATA
-    return _fact(measure, found, bound, verdict, found.evidence)
-
-
-def _fact(
-    measure: Measure, found: Finding, bound: Bound, verdict: Verdict, evidence: float
-) -> MetricVerdict:
-    """Return the verdict of what is judged without a test."""
-    name = measure.builtin or f"query {measure.query}"
-    value = None if found.value is None else show_number(found.value)
-    reference = None if found.reference is None else show_number(found.reference)
-    text = f"{name} {value or 'has no value'}"
-    text += f", production {reference}" if reference is not None else ""
-    text += f": {_rule(bound, 'more', 'less') if found.beyond else 'within ' + _asked(bound)}"
+    least = analysis.min_requests
+    verdict, told = _tested(builtin, bound, pair, found, line, least)
     return MetricVerdict(
         name=measure.name,
         verdict=verdict,
-        value=value,
-        reference=reference,
-        bound=_asked(bound),
-        evidence=_shown(evidence),
-        requests=0,
-        dry_run=measure.dry_run,
-        message=text,
-    )
-
-
-def _verdict(
-    measure: Measure,
-    builtin: Builtin,
-    found: Finding,
-    bound: Bound,
-    verdict: Verdict,
-    line: float,
-    message: str,
-) -> MetricVerdict:
-    return MetricVerdict(
-        name=measure.name,
-        verdict=verdict,
-        value=None if found.value is None else builtin.show(found.value),
-        reference=None if found.reference is None else builtin.show(found.reference),
-        bound=_asked(bound),
+        value=_text(builtin.show, found.value),
+        reference=_text(builtin.show, found.reference),
+        bound=str(bound),
         evidence=_shown(found.evidence - line),
         requests=found.samples,
         dry_run=measure.dry_run,
-        message=message,
+        message=f"{measure.builtin} {told}",
     )
 
 
-def _told(name: str, builtin: Builtin, found: Finding, bound: Bound) -> str:
-    """Return the numbers in words: "ErrorRate 5.1 % of 1,204 requests, production 2 %: …"."""
-    if found.value is None:
-        return f"{name} was not measured"
-    text = f"{name} {builtin.show(found.value)} of {found.samples:,} {builtin.of}"
+def _tested(
+    builtin: Builtin, bound: Bound, pair: Pair, found: Finding, line: float, least: int
+) -> tuple[Verdict, str]:
+    """Return the verdict on one bound of a tested measure, and its numbers in words."""
+    told = _told(builtin, bound, found)
+    compared = bound.kind == "maxRatio"
+    if compared and pair.theirs is None:
+        return Verdict.PASSING, f"{told}: there is no production yet to compare with"
+    missing = _few("requests", _requests(pair), least)
+    if not missing and found.evidence >= line:
+        return Verdict.FAILING, f"{told}: {_beyond(bound)}"
+    missing = missing or _few(builtin.of, found.samples, builtin.minimum)
+    if missing or found.value is None:
+        return Verdict.NO_DATA, f"cannot be judged: {missing or 'nothing was measured'}"
+    if compared and found.reference is None:
+        return Verdict.NO_DATA, f"{told}: production answered nothing to compare with"
+    if not found.beyond(bound):
+        return Verdict.PASSING, f"{told}: within {bound}"
+    if found.evidence > 0 and found.hits >= LEAST_HITS:
+        return Verdict.INCONCLUSIVE, f"{told}: {_beyond(bound)} so far, which more traffic settles"
+    return Verdict.PASSING, f"{told}: {_beyond(bound)}, which chance explains"
+
+
+def _restarted(measure: Measure, bound: Bound, evidence: Evidence) -> MetricVerdict:
+    found = restarts(evidence.candidate, evidence.production, bound)
+    verdict = Verdict.FAILING if found.beyond(bound) else Verdict.PASSING
+    if not evidence.read:
+        verdict = Verdict.NO_DATA
+    return _fact(measure, bound, found, verdict)
+
+
+def _asked(measure: Measure, bound: Bound, evidence: Evidence) -> MetricVerdict:
+    """Judge the value of a named query as it is: failureLimit looks in a row roll back."""
+    value, reference = evidence.queries.get(measure.query or "", (None, None))
+    found = Finding(value, reference, 0.0)
+    compared = bound.kind == "maxRatio" and evidence.production is not None
+    if value is None or (compared and reference is None):
+        return _fact(measure, bound, Finding(value, reference, -inf), Verdict.NO_DATA)
+    if found.beyond(bound):
+        return _fact(measure, bound, found, Verdict.FAILING)
+    return _fact(measure, bound, Finding(value, reference, -inf), Verdict.PASSING)
+
+
+def _fact(measure: Measure, bound: Bound, found: Finding, verdict: Verdict) -> MetricVerdict:
+    """Return the verdict on what is judged without a test."""
+    told = measure.builtin or f"query {measure.query}"
+    told += " has no value" if found.value is None else f" {number(found.value)}"
     if found.reference is not None:
-        text += f", production {builtin.show(found.reference)}"
-    return f"{text}: {_rule(bound, 'more', 'less') if found.beyond else 'within ' + _asked(bound)}"
+        told += f", production {number(found.reference)}"
+    if verdict is Verdict.NO_DATA:
+        told += ": it cannot be judged"
+    else:
+        told += f": {_beyond(bound)}" if verdict is Verdict.FAILING else f": within {bound}"
+    return MetricVerdict(
+        name=measure.name,
+        verdict=verdict,
+        value=_text(number, found.value),
+        reference=_text(number, found.reference),
+        bound=str(bound),
+        evidence=_shown(found.evidence),
+        requests=0,
+        dry_run=measure.dry_run,
+        message=told,
+    )
 
 
-def _rule(bound: Bound, more: str, less: str) -> str:
+def _chosen(analysis: Analysis, evidence: Evidence, least: int) -> Pair:
+    """Return what is compared: users' requests, or the operator's own where those are too few."""
+    ours, theirs = evidence.candidate, evidence.production
+    users = Pair(ours.users, theirs.users if theirs else None)
+    if analysis.synthetic_traffic is None:
+        return users
+    own = Pair(ours.synthetic, theirs.synthetic if theirs else None)
+    few = _requests(users) < max(least, analysis.min_requests)
+    return own if few and _requests(own) > _requests(users) else users
+
+
+def _requests(pair: Pair) -> int:
+    return answered(pair.ours.total)
+
+
+def _few(what: str, found: int, least: int) -> str:
+    if found >= least:
+        return ""
+    return f"{found:,} {what} of the candidate, while a verdict needs {least:,}"
+
+
+def _told(builtin: Builtin, bound: Bound, found: Finding) -> str:
+    """Return the numbers: "5.1 % of 1,204 requests, production 2.0 %"."""
+    value = _text(builtin.show, found.value) or "not measured"
+    text = f"{value} of {found.samples:,} {builtin.of}"
+    if found.reference is None:
+        return text
+    return f"{text}, production {builtin.show(found.reference)}"
+
+
+def _beyond(bound: Bound) -> str:
     if bound.kind == "maxRatio":
-        return f"{more} than {bound.limit:g}x"
-    return f"{less if bound.kind == 'min' else more} than {bound.kind} {bound.limit:g}"
+        return f"more than {bound.limit:g}x"
+    return f"{'less' if bound.kind == 'min' else 'more'} than {bound}"
 
 
-def _asked(bound: Bound) -> str:
-    return f"{bound.kind} {bound.limit:g}"
+def _text(show: Callable[[float], str], value: float | None) -> str | None:
+    return None if value is None else show(value)
 
 
 def _shown(evidence: float) -> float:
     """Return an e-value from its logarithm, cut off where nobody needs the digits."""
-    return LARGEST if evidence > log(LARGEST) else float(f"{exp(max(evidence, -99)):.3g}")
+    return LARGEST if evidence > log(LARGEST) else float(f"{exp(evidence):.3g}")
 
 
-def _float(value: object) -> float | None:
-    return None if value is None else float(str(value))
+def _rank(verdict: Verdict) -> int:
+    return list(Verdict).index(verdict)

@@ -1,0 +1,89 @@
+"""LatencyP99: how many requests are slow, from the predictors' histograms.
+
+A P99 is beyond a bound when more than 1 % of the requests are above it: that share is tested, and
+the time rounded up to the histogram's next bucket. Against production, ours are at most r times as
+slow if no more of ours are above r·b than of theirs above b, whatever b is; the buckets b around
+production's P99 are asked, and the mean of what they say is evidence again.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from math import inf, log
+
+from mt_operator.core.analysis.finding import Bound, Finding, Pair
+from mt_operator.core.analysis.tally import Count, above, below, more, tally
+from mt_operator.core.observed import Counters
+from mt_operator.core.statistics import log_sum, quantile
+
+SLOW = 0.01  # the share of requests that may take longer than a P99
+NEAR = 4.0  # buckets whose tail is SLOW within this factor are around the P99
+MIN_REQUESTS = 1000  # ten of them are beyond a P99
+
+
+def latency_p99(pair: Pair, bound: Bound) -> Finding:
+    """Return what the durations of requests answered 200 say, in seconds."""
+    ours = _histogram(pair.ours.total)
+    theirs = _histogram(pair.theirs.total) if pair.theirs else []
+    samples = int(_counted(pair.ours.total))
+    if not samples:
+        evidence = -inf
+    elif bound.kind == "maxRatio":
+        evidence = _slower(pair, bound.limit, [at for at, _ in theirs if at < inf])
+    else:
+        evidence = _slow(pair, bound, [at for at, _ in ours if at < inf])
+    return Finding(
+        value=quantile(ours, 1 - SLOW),
+        reference=quantile(theirs, 1 - SLOW),
+        evidence=evidence,
+        samples=samples,
+        hits=samples * SLOW,
+    )
+
+
+def _slow(pair: Pair, bound: Bound, limits: list[float]) -> float:
+    limit = min((at for at in limits if at >= bound.limit), default=None)
+    if limit is None:
+        return -inf  # beyond the last bucket nothing is known
+    slow = tally(pair.ours, _above(limit), _counted)
+    return above(slow, SLOW) if bound.kind == "max" else below(slow, SLOW)
+
+
+def _slower(pair: Pair, ratio: float, limits: list[float]) -> float:
+    total = _counted(pair.theirs.total) if pair.theirs else 0
+    if pair.theirs is None or not total:
+        return -inf
+    tails = {at: _above(at)(pair.theirs.total) / total for at in limits}
+    asked = [at for at in limits if SLOW / NEAR <= tails[at] <= SLOW * NEAR]
+    asked = asked or sorted(limits, key=lambda at: abs(tails[at] - SLOW))[:1]
+    terms = []
+    for at in asked:
+        limit = min((x for x in limits if x >= at * ratio * (1 - 1e-9)), default=None)
+        if limit is None:
+            continue
+        ours = tally(pair.ours, _above(limit), _counted)
+        terms.append(more(ours, tally(pair.theirs, _above(at), _counted), 1.0))
+    return log_sum(terms) - log(len(terms)) if terms else -inf
+
+
+def _histogram(counters: Counters) -> list[tuple[float, float]]:
+    """Return (upper bound in seconds, how many at most that), growing."""
+    return sorted((_seconds(label), float(count)) for label, count in counters.seconds.items())
+
+
+def _counted(counters: Counters) -> float:
+    return float(max(counters.seconds.values(), default=0))
+
+
+@cache
+def _above(limit: float) -> Count:
+    def count(counters: Counters) -> float:
+        within = (n for label, n in counters.seconds.items() if _seconds(label) <= limit)
+        return _counted(counters) - max(within, default=0)
+
+    return count
+
+
+@cache
+def _seconds(label: str) -> float:
+    return float(label)
