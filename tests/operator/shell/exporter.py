@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from tests.operator.shell.cluster import ROOT
 
 from mt_contract import names
+from mt_operator.shell.metrics import TEXT
 
 BOUNDS = (0.1, 0.5, 1)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -89,7 +90,7 @@ def showing(exporter: Exporter) -> Handler:
     """Return a handler that shows what the exporter has counted."""
 
     async def show(_: web.Request) -> web.Response:
-        return web.Response(body=exporter.text())
+        return web.Response(body=exporter.text(), headers={"Content-Type": TEXT})
 
     return show
 
