@@ -7,9 +7,10 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from . import binaries, debian, knative, lifecycle, manifests, state, volumes
+from . import audit, binaries, debian, knative, lifecycle, manifests, state, volumes
 from .cache import default_cache
 from .control import Node
 from .errors import ClusterError
@@ -83,6 +84,8 @@ def parser() -> argparse.ArgumentParser:
     image.add_argument("--build-arg", action="append", default=[], metavar="KEY=VALUE")
     image.add_argument("context", type=Path, metavar="CONTEXT")
     image.set_defaults(run=run_build_image)
+    writes = command("audit-writes", run_audit_writes, "count writes by user, client and kind")
+    writes.add_argument("--since", type=moment, help="a time, or how many seconds ago")
     volume = command("volume", run_volume, "make a volume with a bound claim; print its folder")
     volume.add_argument("--namespace", required=True)
     volume.add_argument("--claim", required=True)
@@ -225,6 +228,24 @@ def _running(name: str) -> state.NodeProcess:
     if node is None:
         raise ClusterError(f"the cluster {name!r} is down; start it with `up --name {name}`")
     return node
+
+
+def run_audit_writes(arguments: argparse.Namespace) -> None:
+    """Print how many writes there were, by user, client, verb and kind."""
+    instance = state.require(default_cache(), arguments.name)
+    if not instance.audit_log.exists():
+        raise ClusterError(
+            f"there is no {instance.audit_log}; have it written by "
+            f"`up --audit --name {instance.name}`"
+        )
+    print(audit.table(audit.counted(audit.writes(instance.audit_log, arguments.since))))
+
+
+def moment(text: str) -> datetime:
+    """Return the time that a person named: `2026-01-31T12:00:00Z`, or `90` seconds ago."""
+    if text.replace(".", "", 1).isdecimal():
+        return datetime.now(UTC) - timedelta(seconds=float(text))
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def run_process(arguments: argparse.Namespace) -> None:

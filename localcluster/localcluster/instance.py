@@ -150,6 +150,11 @@ class Instance:
         return self.folder / "logs"
 
     @property
+    def audit_log(self) -> Path:
+        """Who asked the API server for what; written where it was asked for."""
+        return self.logs / "audit.log"
+
+    @property
     def config(self) -> Path:
         """Rendered configuration files and kubeconfigs of the parts."""
         return self.folder / "config"

@@ -47,7 +47,7 @@ def up(cache: Cache, request: Request, progress: Progress) -> Instance:
     """
     if os.geteuid() != 0:
         raise ClusterError("a node needs namespaces, mounts and routes: run this as root")
-    _check_additions(request)
+    checked(request)
     debian.ensure(cache, debian.for_part(request.part), progress)
     binaries.build(cache, binaries.needed(request.part, request.additions), progress)
     with state.locked(cache, f"cluster-{checked_name(request.name)}"):
@@ -70,11 +70,17 @@ def up(cache: Cache, request: Request, progress: Progress) -> Instance:
     return instance
 
 
-def _check_additions(request: Request) -> None:
+def checked(request: Request) -> Request:
+    """Return a request that can be met.
+
+    Raises:
+        ClusterError: an addition stands on more than is asked for.
+    """
     for addition in sorted(request.additions):
         if request.part < NEEDED_PART[addition]:
             needed = NEEDED_PART[addition].name.lower()
             raise ClusterError(f"--{addition} needs a cluster with --parts {needed} or more")
+    return request
 
 
 def _start_parts(bringup: Bringup, upto: Part) -> None:

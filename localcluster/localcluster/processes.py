@@ -44,7 +44,7 @@ def kube_apiserver(instance: Instance, find: Find) -> ProcessSpec:
     pki, ours = instance.pki, instance.addresses
     audit = [
         f"--audit-policy-file={instance.config / 'audit-policy.yaml'}",
-        f"--audit-log-path={instance.logs / 'audit.log'}",
+        f"--audit-log-path={instance.audit_log}",
     ]
     return _spec(
         instance, "kube-apiserver",

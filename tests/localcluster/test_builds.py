@@ -9,7 +9,8 @@ import pytest
 from localcluster import binaries, debian, versions
 from localcluster.cache import Cache, default_cache
 from localcluster.errors import ClusterError
-from localcluster.instance import Part
+from localcluster.instance import Addition, Part
+from localcluster.progress import Progress
 
 CACHE = Cache(Path("/cache"))
 
@@ -27,6 +28,32 @@ def test_each_part_needs_the_programs_of_those_before_it() -> None:
     assert names[1] == names[2][: len(names[1])]
     assert "kserve-manager" in names[2]
     assert "kubectl" not in names[2]
+
+
+@pytest.mark.parametrize(
+    ("part", "additions", "more"),
+    [
+        pytest.param(Part.KSERVE, [], [], id="nothing was asked for"),
+        pytest.param(Part.NODE, [Addition.PROMETHEUS], ["prometheus"], id="Prometheus"),
+        pytest.param(
+            Part.KSERVE,
+            [Addition.KNATIVE],
+            [f"knative-{name}" for name in (*binaries.KNATIVE_SERVING, "gateway")],
+            id="Knative",
+        ),
+        pytest.param(Part.NODE, [Addition.KNATIVE], [], id="Knative, but not what it stands on"),
+    ],
+)
+def test_additions_need_programs_only_where_they_are_asked_for(
+    part: Part, additions: list[Addition], more: list[str]
+) -> None:
+    found = [each.name for each in binaries.needed(part, additions)]
+    assert found == [each.name for each in binaries.needed(part)] + more
+
+
+def test_a_tool_that_is_not_built_here_is_told_with_those_that_are() -> None:
+    with pytest.raises(ClusterError, match=r"no program 'awk'; there are: .*promtool"):
+        binaries.tool(CACHE, "awk", Progress())
 
 
 def test_every_component_has_its_project_in_the_checkout() -> None:

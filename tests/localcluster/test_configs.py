@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import tomllib
 from ipaddress import IPv4Network, ip_address
 from pathlib import Path
@@ -34,6 +35,75 @@ def test_containerd_reads_its_settings_and_keeps_images_in_the_instance() -> Non
     assert cri["cni"]["conf_dir"] == "/c/demo/config/cni"
 
 
+def relabelled(labels: dict[str, str]) -> dict[str, str] | None:
+    """Return what Prometheus makes of a target's labels by our rules; None: it is dropped."""
+    (job,) = configs.scraping(instance())["scrape_configs"]
+    for rule in job["relabel_configs"]:
+        text = ";".join(labels.get(name, "") for name in rule.get("source_labels", []))
+        found = re.fullmatch(rule["regex"], text)
+        if rule["action"] == "keep" and not found:
+            return None
+        if rule["action"] == "replace" and found:
+            value = re.sub(r"\$(\d)", r"\\\1", rule["replacement"])
+            labels = labels | {rule["target_label"]: found.expand(value)}
+        if rule["action"] == "labelmap":
+            mapped = {name: re.fullmatch(rule["regex"], name) for name in labels}
+            labels = labels | {m[1]: labels[name] for name, m in mapped.items() if m}
+    return {name: value for name, value in labels.items() if not name.startswith("__meta")}
+
+
+def target(**labels: str) -> dict[str, str]:
+    found = {"phase": "Running", "ip": "10.200.0.7", "name": "p"} | labels
+    return {
+        "__address__": "10.200.0.7:8080",
+        "__meta_kubernetes_namespace": "n",
+        **{f"__meta_kubernetes_pod_{name}": value for name, value in found.items()},
+    }
+
+
+MODEL = {f"label_{configs.PRODUCT_LABEL}": "m"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "address"),
+    [
+        pytest.param(MODEL, "10.200.0.7:9090", id="a pod of the product"),
+        pytest.param(
+            {**MODEL, "annotation_prometheus_io_port": "9464"},
+            "10.200.0.7:9464",
+            id="one that names its port",
+        ),
+        pytest.param(
+            {"annotation_prometheus_io_scrape": "true"},
+            "10.200.0.7:9090",
+            id="any pod that asks for it",
+        ),
+        pytest.param({"label_app": "x"}, None, id="a pod of somebody else"),
+        pytest.param({**MODEL, "phase": "Succeeded"}, None, id="one that has ended"),
+    ],
+)
+def test_prometheus_scrapes_the_products_pods_and_those_that_ask(
+    labels: dict[str, str], address: str | None
+) -> None:
+    found = relabelled(target(**labels))
+    assert (found and found["__address__"]) == address
+
+
+def test_a_pods_labels_become_labels_of_its_series() -> None:
+    found = relabelled(target(**MODEL))
+    assert found == {
+        "__address__": "10.200.0.7:9090",
+        "namespace": "n",
+        "pod": "p",
+        configs.PRODUCT_LABEL: "m",
+    }
+
+
+def test_a_pod_of_many_ports_is_one_target() -> None:
+    other = target(**MODEL, container_port_name="grpc") | {"__address__": "10.200.0.7:8081"}
+    assert relabelled(other) == relabelled(target(**MODEL))
+
+
 def test_the_kubelet_has_the_instances_group_name_server_and_runtime() -> None:
     settings = configs.kubelet(instance())
     assert settings["cgroupRoot"] == "/localcluster-demo"
@@ -58,14 +128,17 @@ def test_the_name_server_reads_the_context_that_the_kubeconfig_has() -> None:
 
 def test_files_are_rendered_for_every_program_that_names_one() -> None:
     ours = instance(audit=True)
-    rendered = {**configs.control_plane(ours), **configs.node(ours), **configs.gateway(ours)}
+    rendered = {
+        **configs.control_plane(ours), **configs.node(ours), **configs.gateway(ours),
+        **configs.prometheus(ours),
+    }  # fmt: skip
     written_elsewhere = {f"{user}.kubeconfig" for user in pki.USERS} | {"envoy.json"}
     specs = [
         processes.kube_apiserver(ours, find), processes.kube_controller_manager(ours, find),
         processes.kube_scheduler(ours, find), processes.containerd(ours, find),
         processes.kubelet(ours, find), processes.kube_proxy(ours, find),
         processes.contour(ours, find), processes.envoy(ours, find("envoy")),
-        processes.coredns(ours, find),
+        processes.coredns(ours, find), processes.prometheus(ours, find),
     ]  # fmt: skip
     named = {name for spec in specs for name in config_files(spec)}
     assert named <= {*rendered, *written_elsewhere}

@@ -10,25 +10,42 @@ from pathlib import Path
 
 import pytest
 
-from localcluster import state
+from localcluster import lifecycle, state
 from localcluster.__main__ import main, parser
 from localcluster.cache import Cache
 from localcluster.errors import ClusterError
-from localcluster.instance import Addresses, Instance
+from localcluster.instance import Addition, Addresses, Instance, Part
 
 
-def saved(cache: Cache, name: str = "demo", *, audit: bool = False) -> Instance:
+def saved(
+    cache: Cache, name: str = "demo", *, audit: bool = False, additions: tuple[Addition, ...] = ()
+) -> Instance:
     addresses = Addresses(IPv4Network("10.203.0.0/16"))
-    made = Instance(name, cache.clusters / name, addresses, audit)
+    made = Instance(name, cache.clusters / name, addresses, audit, frozenset(additions))
     state.save(made)
     return made
 
 
 def test_an_instance_is_read_as_it_was_written(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
-    made = saved(cache, audit=True)
+    made = saved(cache, audit=True, additions=(Addition.KNATIVE, Addition.PROMETHEUS))
     assert state.load(cache, "demo") == made
     assert state.names(cache) == ["demo"]
+
+
+def test_an_instance_from_before_there_were_additions_has_none(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    made = saved(cache)
+    record = made.folder / state.INSTANCE_FILE
+    record.write_text('{"network": "10.203.0.0/16", "audit": false}')
+    assert state.load(cache, "demo") == made
+
+
+def test_an_addition_is_refused_where_less_is_asked_for_than_it_stands_on(tmp_path: Path) -> None:
+    knative = frozenset({Addition.KNATIVE})
+    request = lifecycle.Request("demo", Part.NODE, additions=knative)
+    with pytest.raises(ClusterError, match="--knative needs a cluster with --parts kserve"):
+        lifecycle.checked(request)
 
 
 def test_an_instance_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
