@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -65,7 +65,8 @@ class Plan:
     requeue_after: timedelta | None = (
         None  # the earliest moment at which time alone changes the decision
     )
-    judgement: Judgement | None = None  # what this look says of the candidate, for metrics alone
+    # What this look says of the candidate: for metrics, nothing is done about it.
+    judgement: Judgement | None = field(default=None, compare=False)
 
 
 class ImpossibleError(Exception):

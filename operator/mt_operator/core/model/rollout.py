@@ -69,7 +69,7 @@ def advance(s: Situation, turn: Turn) -> Turn:
     if trial.candidate.stage in UNDER_WAY:
         seen = look(s, turn.status, trial)
         trial, judgement = seen.trial, seen.judgement
-        turn = turn.to(candidate=trial.candidate)
+        turn = replace(turn.to(candidate=trial.candidate), judgement=judgement)
         if seen.failed:
             return reject(s, turn, Reason.ANALYSIS_FAILED, seen.failed)
     if trial.candidate.weight > 0 and not s.ready(trial.build):

@@ -10,6 +10,7 @@ from typing import Any
 
 from mt_contract import names
 from mt_contract.resource import History, Rollout
+from mt_operator.core.analysis.judge import Judgement
 from mt_operator.core.model.outcome import Options
 from mt_operator.core.model.state import ModelStatus, Revision, Tree
 from mt_operator.core.model.traffic import Traffic
@@ -92,6 +93,7 @@ class Turn:
 
     status: ModelStatus
     events: tuple[Event, ...] = ()
+    judgement: Judgement | None = None  # of this look, whether it is stored or not
 
     def to(self, **changes: Any) -> Turn:
         """Return this turn with fields of the status replaced."""
