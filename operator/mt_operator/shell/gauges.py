@@ -36,6 +36,7 @@ RUNS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "mt_run_progress_ratio": ("How much of a training is done, from 0 to 1.", ()),
     "mt_run_metric": ("What a training last told of itself.", ("metric",)),
 }
+UNITS = {"%": 0.01, "ms": 0.001}
 
 
 class Point(NamedTuple):
@@ -114,6 +115,17 @@ def _judged(judgement: Judgement | None) -> Iterator[Point]:
     for metric in judgement.metrics:
         yield Point("mt_analysis_verdict", 1, (metric.name, str(metric.verdict)))
         yield Point("mt_analysis_evidence", metric.evidence, (metric.name,))
+        for role, text in (("candidate", metric.value), ("production", metric.reference)):
+            value = unshown(text)
+            if value is not None:
+                yield Point("mt_analysis_value", value, (metric.name, role))
+
+
+def unshown(text: str | None) -> float | None:
+    """Return the number that a verdict shows to people ("5.1 %", "120 ms"), without its unit."""
+    number, _, unit = (text or "").partition(" ")
+    value = _number(number)
+    return None if value is None else value * UNITS.get(unit, 1.0)
 
 
 def _run(status: Tree) -> Iterator[Point]:

@@ -10,10 +10,12 @@ import pytest
 
 from mt_contract import names
 from mt_contract.defaults import Images
+from mt_operator.core.analysis.builtins import BUILTINS
 from mt_operator.core.analysis.judge import Judgement, MetricVerdict, Verdict
 from mt_operator.core.observed import Meta, ObservedModel, ObservedRun
 from mt_operator.core.plan import Plan
 from mt_operator.settings import Settings
+from mt_operator.shell.gauges import unshown
 from mt_operator.shell.metrics import Metrics, rollout_result, run_result
 from mt_operator.shell.queue import Key
 
@@ -75,6 +77,18 @@ def test_model_is_shown() -> None:
     assert value(metrics, "mt_analysis_verdict", metric="errors", verdict="Failing") == 1
     assert value(metrics, "mt_analysis_evidence", metric="errors") == 12
     assert value(metrics, "mt_analysis_requests") == 400
+    measured = value(metrics, "mt_analysis_value", metric="errors", role="candidate")
+    assert measured == pytest.approx(0.051)
+
+
+@pytest.mark.parametrize("name", BUILTINS)
+@pytest.mark.parametrize("number", [0.0, 0.0321, 0.999, 1.25, 60.0])
+def test_number_that_a_verdict_shows_is_read_back(name: str, number: float) -> None:
+    assert unshown(BUILTINS[name].show(number)) == pytest.approx(number, rel=0.005)
+
+
+def test_verdict_without_a_number_shows_none() -> None:
+    assert unshown(None) is None
 
 
 def test_written_status_is_shown_at_once() -> None:
