@@ -24,7 +24,8 @@ CHANGES = {
     "retrain": "a new run trains; if it is blessed, it is rolled out",
     "re-evaluate": "the same model is evaluated anew, without training; if that makes another "
     "revision of it, that is rolled out",
-    "re-judge": "the same model is judged by the new gates, without training",
+    "re-judge": "the same model is judged by the new gates, without training; at once, where all "
+    "that they ask for was measured before",
     "in place": "what runs is adjusted; no new revision",
     "nothing": "nothing starts; it counts from the next time on",
 }
