@@ -13,7 +13,7 @@ from localcluster.cache import default_cache
 from localcluster.image_content import ImageBuild
 from localcluster.image_store import ImageStore
 from localcluster.images import Builder
-from localcluster.instance import Instance, Part
+from localcluster.instance import Addition, Instance, Part
 from localcluster.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,14 +55,20 @@ class Place:
         return node.pid
 
 
-def local(name: str, progress: Progress) -> Place:
+def local(
+    name: str,
+    progress: Progress,
+    audit: bool = False,
+    additions: frozenset[Addition] = frozenset(),
+) -> Place:
     """Bring a local cluster up, if it is not, and return it.
 
     Raises:
         ClusterError: it does not come up; the message names the log.
     """
     cache = default_cache()
-    instance = lifecycle.up(cache, lifecycle.Request(name, max(Part)), progress)
+    request = lifecycle.Request(name, max(Part), audit=audit, additions=additions)
+    instance = lifecycle.up(cache, request, progress)
     kubectl = str(binaries.kubectl(cache, progress))
     kube = Kubectl(kubectl, str(instance.kubeconfig))
     return Place(kube, instance.gateway_url, ROOT / "manifests/overlays/local", instance)

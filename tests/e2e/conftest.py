@@ -18,6 +18,7 @@ from demo.narrator import Narrator
 from demo.play import Play
 from localcluster import lifecycle
 from localcluster.cache import default_cache
+from localcluster.instance import Addition
 from localcluster.progress import Progress
 
 NAME = os.environ.get("CLUSTER_NAME", "test")
@@ -35,7 +36,7 @@ def place() -> Iterator[Place]:
     """The cluster, with the operator; KEEP_CLUSTER=1 leaves it up."""
     progress = Progress()
     cluster.build_images(progress)
-    up = cluster.local(NAME, progress)
+    up = cluster.local(NAME, progress, audit=True, additions=frozenset({Addition.PROMETHEUS}))
     try:
         cluster.load_images(up, progress)
         install.install_operator(up)

@@ -1,11 +1,11 @@
-"""The real predictor, but ``serve`` misbehaves towards users in the way that FAULT names.
+"""The real predictor, but ``serve`` misbehaves towards users, in the way that a file names.
 
 The operator's own requests are answered well, so that a faulty revision passes its serving check
 and only live judgement can find it. All other subcommands are what they always are.
 
   errors   one user in twenty is told 500          steady   takes 0.4 s longer: what slow is
   empty    users get empty translations                     compared with
-  crash    the process dies once it has five       slow     takes 0.8 s longer, so twice as long
+  crash    the process dies once it has six        slow     takes 0.8 s longer, so twice as long
            users a second                          unready  never becomes ready
 """
 
@@ -20,12 +20,13 @@ from collections import deque
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
 ERRORS = 0.05
 STEADY_SECONDS = 0.4
-CRASH_USERS, CRASH_SECONDS = 20, 4.0
+CRASH_USERS, CRASH_SECONDS = 24, 4.0
 _answers_a_user: ContextVar[bool] = ContextVar("answers_a_user", default=False)
 _arrivals: deque[float] = deque(maxlen=CRASH_USERS)
 
@@ -71,7 +72,7 @@ def misbehave(fault: str) -> None:
 
 def main() -> int:
     """Run the predictor's command line, faulty where it serves."""
-    fault = os.environ["FAULT"]
+    fault = Path(__file__).with_name("fault").read_text().strip()
     if sys.argv[1:2] == ["serve"]:
         if fault == "unready":
             threading.Event().wait()
