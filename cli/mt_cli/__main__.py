@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from mt_cli.arguments import parser
 from mt_cli.command import Command
-from mt_cli.commands import actions, listing, runs, status
+from mt_cli.commands import actions, compare, lint, listing, logs, report, runs, status, translate
 from mt_cli.connect import Connection, connect
 from mt_cli.errors import CliError, Code
 from mt_cli.output import Output, clean
@@ -18,7 +18,12 @@ COMMANDS: tuple[Command, ...] = (
     listing.COMMAND,
     status.COMMAND,
     runs.COMMAND,
+    report.COMMAND,
+    compare.COMMAND,
+    logs.COMMAND,
+    translate.COMMAND,
     *actions.COMMANDS,
+    lint.COMMAND,
 )
 
 

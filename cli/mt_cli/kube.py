@@ -12,7 +12,7 @@ from mt_cli.errors import ApiError, CliError, Code
 
 Tree = Mapping[str, Any]
 MERGE = "application/merge-patch+json"
-YAML = "application/yaml"
+APPLY = "application/apply-patch+yaml"
 
 
 class Kube(Protocol):
@@ -23,6 +23,9 @@ class Kube(Protocol):
 
     def patch(self, path: str, body: Tree, **query: str) -> Tree:
         """Merge ``body`` into an object and return it."""
+
+    def apply(self, path: str, body: Tree, **query: str) -> Tree:
+        """Apply an object (server-side) and return it."""
 
     def post(self, path: str, body: Tree, **query: str) -> Tree:
         """Create an object, or ask a question, and return the answer."""
@@ -44,6 +47,10 @@ class HttpKube:
     def patch(self, path: str, body: Tree, **query: str) -> Tree:
         """Merge ``body`` into an object and return it."""
         return self._send("PATCH", path, query, body, MERGE)
+
+    def apply(self, path: str, body: Tree, **query: str) -> Tree:
+        """Apply an object (server-side) and return it."""
+        return self._send("PATCH", path, query, body, APPLY)
 
     def post(self, path: str, body: Tree, **query: str) -> Tree:
         """Create an object, or ask a question, and return the answer."""

@@ -15,7 +15,7 @@ def headline(model: Tree) -> str:
     """Return in one line what happens to a model."""
     status = status_of(model)
     candidate = status.get("candidate") or {}
-    if not status:
+    if not status.get("conditions"):
         return "the operator has not seen it yet"
     if candidate:
         held = "paused: " if holds(model, "Paused") else ""

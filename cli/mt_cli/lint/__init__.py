@@ -1,0 +1,1 @@
+"""What the API server, the operator and common sense would say of a manifest, without a cluster."""
