@@ -84,6 +84,15 @@ def inference_service_name(model: str, revision: str) -> str:
     return f"{model}-{revision}"
 
 
+def shared_service_name(model: str) -> str:
+    """Return the name of the one InferenceService that a model has in KServe's Knative mode.
+
+    Not the model's own name: a team may have one of that name. ``latest-<name>-predictor``, the
+    host of a canary, has at most 63 characters.
+    """
+    return f"{model}-mt"
+
+
 def route_name(model: str) -> str:
     """Return the name of the HTTPRoute that splits a model's traffic."""
     return f"{model}-split"

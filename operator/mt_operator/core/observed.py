@@ -59,6 +59,39 @@ class JobView:
 
 
 @dataclass(frozen=True)
+class KnativeRevision:
+    """A Revision of Knative: a template of the InferenceService that pods were made from."""
+
+    revision: str  # ours, that its label names
+    inputs: str  # digest of what its template was made from
+    ready: bool = True
+    ready_replicas: int = 0  # pods of it that are ready now
+    min_scale: int = 1
+    max_scale: int = 0  # 0: no bound
+    waiting: str = ""  # why a pod of it does not get ready, or what Knative says
+
+
+@dataclass(frozen=True)
+class KnativeTarget:
+    """One entry of what Knative says of the traffic."""
+
+    name: str  # of Knative's revision
+    percent: int
+    latest: bool  # the latest ready revision, whichever it is
+
+
+@dataclass(frozen=True)
+class KnativeView:
+    """What an InferenceService in Knative mode tells of its revisions, by Knative's names."""
+
+    created: str = ""  # the latest that was made
+    ready: str = ""  # the latest that got ready
+    rolled_out: str = ""  # the last that had all traffic: what a percentage is taken from
+    traffic: tuple[KnativeTarget, ...] = ()
+    revisions: Mapping[str, KnativeRevision] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ServiceView:
     """An InferenceService."""
 
@@ -70,6 +103,8 @@ class ServiceView:
     ready_replicas: int = 0  # pods of its predictor that are ready now
     # Why a pod of it does not get ready, as in JobView; its Failure's message when it crashed.
     waiting: str = ""
+    url: str = ""
+    knative: KnativeView | None = None  # in Knative mode, once Knative has answered
 
 
 @dataclass(frozen=True)
@@ -81,6 +116,14 @@ class RouteView:
     in_force: bool  # Accepted and ResolvedRefs at the current generation, by our Gateway
     message: str = ""  # what the gateway says when not
     since: datetime | None = None  # when the gateway accepted the current generation
+
+
+@dataclass(frozen=True)
+class FrontView:
+    """Our Service in front of one revision, where traffic cannot be split."""
+
+    meta: Meta
+    selector: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -147,6 +190,15 @@ class Cluster:
 
     kserve: bool = True
     gateway_api: bool = True
+    knative: bool = False
+    # Of KServe's ConfigMap inferenceservice-config; empty and None where it cannot be read.
+    default_mode: str = ""
+    gateway_enabled: bool | None = None
+
+    @property
+    def knative_name(self) -> str:
+        """Return what this KServe calls the Knative mode: before 0.17, Serverless."""
+        return "Serverless" if self.default_mode == "Serverless" else "Knative"
 
 
 @dataclass(frozen=True)
@@ -182,6 +234,7 @@ class ObservedModel:
     runs: tuple[RunView, ...] = ()  # runs whose modelRef names this model
     services: Mapping[str, ServiceView] = field(default_factory=dict)
     routes: Mapping[str, RouteView] = field(default_factory=dict)
+    fronts: Mapping[str, FrontView] = field(default_factory=dict)
     jobs: Mapping[str, JobView] = field(default_factory=dict)  # probe Jobs
     # Oldest first. Only the last is sure to be there: earlier ones are what this process has seen
     # since it started, and make a verdict sharper, never possible.

@@ -55,8 +55,6 @@ UNSUPPORTED: tuple[Unsupported, ...] = (
     Unsupported("training.nodes", lambda nodes: nodes not in (None, 1), "write 1"),
     Unsupported("import", _written, "remove it, and train"),
     Unsupported("serving.engine", _any_of("TensorFlow"), "write CTranslate2 or Auto"),
-    Unsupported("serving.deploymentMode", _any_of("Knative"), "write Standard or Auto"),
-    Unsupported("serving.replicas.metric", _any_of("concurrency", "rps"), "write cpu"),
     Unsupported("serving.requestLog", _written, "remove it"),
     Unsupported("retrain", _written, _BY_HAND),
     Unsupported("tracking", _written, "remove it: a run's own folder holds everything"),

@@ -50,11 +50,6 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "training.nodes": ({"training": {"nodes": 2}}, "spec.training.nodes (write 1)"),
     "import": ({"import": {"uri": "pvc://models/x/model"}}, "spec.import"),
     "serving.engine": ({"serving": {"engine": "TensorFlow"}}, "spec.serving.engine"),
-    "serving.deploymentMode": ({"serving": {"deploymentMode": "Knative"}}, "deploymentMode"),
-    "serving.replicas.metric": (
-        {"serving": {"replicas": {"metric": "rps"}}},
-        "spec.serving.replicas.metric",
-    ),
     "serving.requestLog": (
         {"serving": {"requestLog": {"sink": "http://log"}}},
         "spec.serving.requestLog",
@@ -83,7 +78,7 @@ ALLOWED: list[Any] = [
     pytest.param({"training": {"nodes": 1, "warmStartFrom": "None"}}, id="one node, cold start"),
     pytest.param({"evaluation": {"baseline": "None"}}, id="no baseline"),
     pytest.param(
-        {"serving": {"engine": "Auto", "deploymentMode": "Standard", "replicas": {"max": 4}}},
+        {"serving": {"engine": "Auto", "deploymentMode": "Knative", "replicas": {"max": 4}}},
         id="engine and mode that there are",
     ),
     pytest.param(

@@ -77,8 +77,8 @@ def service_change(desired: Child, observed: ServiceView | None) -> Child | None
     if all(observed.predictor.get(key) == number for key, number in numbers.items()):
         return None
     same = {
-        "labels": _ours(observed.meta.labels),
-        "annotations": _ours(observed.meta.annotations),
+        "labels": ours(observed.meta.labels),
+        "annotations": ours(observed.meta.annotations),
     }
     spec = {"predictor": dict(observed.predictor) | numbers}
     return Child(dict(desired.manifest) | {"metadata": metadata | same, "spec": spec})
@@ -137,21 +137,12 @@ def _predictor(owner: Meta, build: Revision, settings: Settings) -> dict[str, An
 
 
 def _container(owner: Meta, build: Revision, settings: Settings) -> Manifest:
-    artifact = {
-        "name": "artifact",
-        "mountPath": str(names.MODEL_DIR),
-        "subPath": names.claim_path(build.artifact.uri),
-        "readOnly": True,
-    }
-    ready = {"path": f"/v2/models/{owner.name}/ready", "port": names.HTTP_PORT}
-    live = {"path": "/v2/health/live", "port": names.HTTP_PORT}
-    starts = {"periodSeconds": 2, "failureThreshold": _seconds(LOADING) // 2, "timeoutSeconds": 2}
     return {
         "name": "kserve-container",
         "image": build.engine["image"],
         "imagePullPolicy": settings.image_pull_policy,
         "args": ["serve", f"--model_name={owner.name}", f"--http_port={names.HTTP_PORT}"],
-        "env": _env(build),
+        "env": environment(build),
         # The first is the Service's port 80.
         "ports": [
             {"name": "http", "containerPort": names.HTTP_PORT, "protocol": "TCP"},
@@ -160,17 +151,38 @@ def _container(owner: Meta, build: Revision, settings: Settings) -> Manifest:
         ],
         "resources": dict(build.serving.get("resources") or {}),
         "securityContext": restricted(),
-        "startupProbe": {"httpGet": ready} | starts,
-        "readinessProbe": {"httpGet": ready, "periodSeconds": 5, "timeoutSeconds": 3},
-        "livenessProbe": {"httpGet": live, "periodSeconds": 10, "timeoutSeconds": 5},
         # A gateway sends requests for a moment after a pod is told to go.
         "lifecycle": {"preStop": {"sleep": {"seconds": _seconds(settings.drain)}}},
         "terminationMessagePolicy": "File",
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, artifact],
+        "volumeMounts": mounts(build),
+    } | probes(owner)
+
+
+def probes(owner: Meta) -> dict[str, Manifest]:
+    """Return the probes of a predictor: ready when its model is, after as long as that takes."""
+    ready = {"path": f"/v2/models/{owner.name}/ready", "port": names.HTTP_PORT}
+    live = {"path": "/v2/health/live", "port": names.HTTP_PORT}
+    starts = {"periodSeconds": 2, "failureThreshold": _seconds(LOADING) // 2, "timeoutSeconds": 2}
+    return {
+        "startupProbe": {"httpGet": ready} | starts,
+        "readinessProbe": {"httpGet": ready, "periodSeconds": 5, "timeoutSeconds": 3},
+        "livenessProbe": {"httpGet": live, "periodSeconds": 10, "timeoutSeconds": 5},
     }
 
 
-def _env(build: Revision) -> list[Manifest]:
+def mounts(build: Revision) -> list[Manifest]:
+    """Return where a predictor finds its artifact, and where it may write."""
+    artifact = {
+        "name": "artifact",
+        "mountPath": str(names.MODEL_DIR),
+        "subPath": names.claim_path(build.artifact.uri),
+        "readOnly": True,
+    }
+    return [{"name": "tmp", "mountPath": "/tmp"}, artifact]
+
+
+def environment(build: Revision) -> list[Manifest]:
+    """Return what a predictor is told of its revision."""
     limits = {key: build.serving[key] for key in ("maxBatchTokens", "maxBatchDelay", "maxQueue")}
     engine = drop(build.engine, frozenset({"image"}))
     values = {
@@ -185,7 +197,8 @@ def _env(build: Revision) -> list[Manifest]:
     return [{"name": name, "value": value} for name, value in values.items()]
 
 
-def _ours(entries: Mapping[str, str]) -> dict[str, str]:
+def ours(entries: Mapping[str, str]) -> dict[str, str]:
+    """Return those labels or annotations of an InferenceService that are the operator's."""
     return {key: value for key, value in entries.items() if key.startswith(OURS)}
 
 

@@ -44,6 +44,7 @@ def to_delete(s: Situation, status: ModelStatus) -> tuple[Ref, ...]:
     gone = [
         *((_ISVC, view.meta) for view in o.services.values()),
         *((_ROUTE, view.meta) for view in o.routes.values()),
+        *((_FRONT, view.meta) for view in o.fronts.values()),
         *(
             (_JOB, view.meta)
             for name, view in o.jobs.items()
@@ -59,6 +60,7 @@ def to_delete(s: Situation, status: ModelStatus) -> tuple[Ref, ...]:
 
 _ISVC = ("serving.kserve.io/v1beta1", "InferenceService")
 _ROUTE = ("gateway.networking.k8s.io/v1", "HTTPRoute")
+_FRONT = ("v1", "Service")
 _JOB = ("batch/v1", "Job")
 
 

@@ -13,6 +13,7 @@ from mt_operator.core.conditions import Conditions, get_condition, remove_condit
 from mt_operator.core.model import routing
 from mt_operator.core.model.asked import asked_digest
 from mt_operator.core.model.candidate import BEFORE_REVISION
+from mt_operator.core.model.mode import splitting
 from mt_operator.core.model.outcome import Progress, outcome, waiting
 from mt_operator.core.model.paused import waits_for_person
 from mt_operator.core.model.state import Candidate, ModelStatus, Rejected, Revision, Stage
@@ -44,7 +45,7 @@ def conclude(s: Situation, turn: Turn) -> Turn:
         STALLED: stalled,
         DEGRADED: _degraded(status),
         PAUSED: _paused(s, status),
-        SPLITTING: _splitting(s),
+        SPLITTING: _splitting(s, status),
     }
     conditions = status.conditions
     for type, finding in findings.items():
@@ -143,12 +144,8 @@ def _paused(s: Situation, status: ModelStatus) -> Finding | None:
     return Finding(False, Reason.COMPLETED, "Nothing waits for a person.")
 
 
-def _splitting(s: Situation) -> Finding:
-    if s.observed.cluster.gateway_api:
-        told = "Traffic is split by the weights of an HTTPRoute (Gateway API)."
-        return Finding(True, Reason.SUPPORTED, told)
-    told = "The cluster has no Gateway API, so traffic cannot be split: install it and a gateway."
-    return Finding(False, Reason.UNSUPPORTED, told)
+def _splitting(s: Situation, status: ModelStatus) -> Finding:
+    return Finding(*splitting(s, status))
 
 
 def _progress(s: Situation, candidate: Candidate) -> str:

@@ -18,6 +18,7 @@ from mt_operator.core.model.actions import act
 from mt_operator.core.model.candidate import choose, follow
 from mt_operator.core.model.conditions import STALLED, conclude
 from mt_operator.core.model.in_place import change_in_place
+from mt_operator.core.model.mode import fix_mode
 from mt_operator.core.model.obstacle import obstacle
 from mt_operator.core.model.possible import check_possible
 from mt_operator.core.model.retention import expired_runs
@@ -35,6 +36,7 @@ from mt_operator.core.reasons import Reason
 Policy = Callable[[Situation, Turn], Turn]
 
 POLICIES: tuple[Policy, ...] = (
+    fix_mode,  # how is it served, and its traffic split?
     act,  # what did a person ask for?
     change_in_place,  # what serves: does it serve as the spec says?
     trigger,  # does a run have to start, and why?
@@ -76,6 +78,7 @@ def decide_model(observed: ObservedModel) -> Plan:
         delete=(*children.to_delete(s, stored), *expired_runs(s, stored)),
         status=None if status == observed.status else status,
         events=turn.events,
+        judgement=turn.judgement,
         requeue_after=_next_look(s, turn.status),
     )
 

@@ -1,4 +1,4 @@
-"""Under which host is a model reached, by the gateway that it asks for?"""
+"""Where is a model reached, and under which host of the gateway that it asks for?"""
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ MAX_LABEL, MAX_HOST = 63, 253  # of the DNS
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class Place:
     """Where a model is reached."""
+
+    url: str | None  # None: it is not known yet
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a model is reached through a gateway."""
 
     gateway: Gateway
     host: str
@@ -25,8 +32,8 @@ class Endpoint:
         return f"{self.gateway.scheme}://{self.host}{port}"
 
 
-def endpoint(s: Situation) -> Endpoint | Obstacle:
-    """Return where the model is reached, or why it cannot be."""
+def through_gateway(s: Situation) -> Endpoint | Obstacle:
+    """Return where the model is reached through its gateway, or why it cannot be."""
     known, name = s.observed.settings.gateways, s.rollout.gateway
     if name not in known:
         listed = ", ".join(sorted(known)) or "none"

@@ -6,18 +6,19 @@ from collections.abc import Iterator, Mapping
 
 from mt_operator.core.children.probe_job import probe_job_name
 from mt_operator.core.model import routing
+from mt_operator.core.model.backends import BACKENDS
 from mt_operator.core.model.builds import builds
-from mt_operator.core.model.endpoint import endpoint
+from mt_operator.core.model.mode import chosen
 from mt_operator.core.model.platform import platform_lacks
 from mt_operator.core.model.state import ModelStatus
 from mt_operator.core.model.trigger import outstanding
 from mt_operator.core.model.turn import Kind, Obstacle, Situation
-from mt_operator.core.observed import JobView, RouteView, RunView, ServiceView
+from mt_operator.core.observed import FrontView, JobView, RouteView, RunView, ServiceView
 from mt_operator.core.reasons import Reason
 from mt_operator.core.supported import unsupported_message
 
 __all__ = ["builds", "obstacle"]
-View = ServiceView | RouteView | JobView | RunView
+View = ServiceView | FrontView | RouteView | JobView | RunView
 
 
 def obstacle(s: Situation, status: ModelStatus) -> Obstacle | None:
@@ -25,27 +26,14 @@ def obstacle(s: Situation, status: ModelStatus) -> Obstacle | None:
     refused = unsupported_message(s.spec)
     if refused:
         return Obstacle(Kind.PERSON, Reason.NOT_SUPPORTED_YET, refused)
-    where = endpoint(s)
-    if isinstance(where, Obstacle):
-        return where
+    mode = chosen(s, status)
+    if isinstance(mode, Obstacle) and mode.kind is Kind.PERSON:
+        return mode
+    where = BACKENDS[mode].endpoint(s) if isinstance(mode, str) else mode
     taken = _name_taken(s, status)
     if taken:
         return Obstacle(Kind.PERSON, Reason.NAME_TAKEN, taken)
-    return platform_lacks(s) or _missing_in_cluster(s) or _suspended(s)
-
-
-def _missing_in_cluster(s: Situation) -> Obstacle | None:
-    cluster = s.observed.cluster
-    if not cluster.kserve:
-        told = "The cluster has no InferenceService (serving.kserve.io/v1beta1): install KServe."
-        return Obstacle(Kind.CLUSTER, Reason.WAITING_FOR_KSERVE, told)
-    if not cluster.gateway_api:
-        told = (
-            "The cluster has no HTTPRoute (gateway.networking.k8s.io/v1): install the Gateway API "
-            "and a gateway."
-        )
-        return Obstacle(Kind.CLUSTER, Reason.WAITING_FOR_GATEWAY_API, told)
-    return None
+    return platform_lacks(s) or (where if isinstance(where, Obstacle) else _suspended(s))
 
 
 def _suspended(s: Situation) -> Obstacle | None:
@@ -72,6 +60,7 @@ def _needed(s: Situation, status: ModelStatus) -> Iterator[tuple[str, Mapping[st
     views: Mapping[str, Mapping[str, View]] = {
         "InferenceService": o.services,
         "HTTPRoute": o.routes,
+        "Service": o.fronts,
     }
     for kind, name in routing.backend(s).claims(s, status):
         yield kind, views[kind], name

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mt_operator.core.model.backends import BACKENDS, Backend, http_route
-from mt_operator.core.model.endpoint import Endpoint, endpoint
+from mt_operator.core.model.endpoint import Endpoint, Place
 from mt_operator.core.model.state import ModelStatus, Revision
-from mt_operator.core.model.turn import Situation
+from mt_operator.core.model.turn import Obstacle, Situation
 from mt_operator.core.observed import RouteView
-
-__all__ = ["Endpoint", "endpoint"]
 
 
 def backend(s: Situation) -> Backend:
     """Return how this model is served and its requests are split."""
     return BACKENDS[s.backend]
+
+
+def endpoint(s: Situation) -> Endpoint | Place | Obstacle:
+    """Return where the model is reached, or why it cannot be."""
+    return backend(s).endpoint(s)
 
 
 def weights(s: Situation, status: ModelStatus) -> Mapping[str, int]:

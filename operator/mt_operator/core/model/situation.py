@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mt_contract.codec import from_json
 from mt_contract.defaults import ENGINE_KEYS, drop, resolve
-from mt_contract.resource import History, Rollout
+from mt_contract.resource import History, Rollout, Step
 from mt_operator.core.model.asked import by_name
 from mt_operator.core.model.backends import BACKENDS
+from mt_operator.core.model.mode import BLUE_GREEN
 from mt_operator.core.model.outcome import Options
 from mt_operator.core.model.state import Tree
 from mt_operator.core.model.turn import Situation
@@ -36,12 +38,19 @@ def situation(observed: ObservedModel) -> Situation:
         observed=observed,
         now=observed.now.replace(microsecond=0),
         runs=by_name(observed.runs),
-        rollout=from_json(Rollout, resolved["rollout"], "spec.rollout"),
+        rollout=_possible(from_json(Rollout, resolved["rollout"], "spec.rollout"), backend),
         options=Options(resolved["serving"] | account, written_options(observed.spec)),
         history=from_json(History, resolved["history"], "spec.history"),
         backend=backend,
         traffic=BACKENDS[backend].observe(observed),
     )
+
+
+def _possible(rollout: Rollout, backend: str) -> Rollout:
+    """Return the rollout with the steps that can be taken: all or nothing, without a split."""
+    if backend != BLUE_GREEN:
+        return rollout
+    return replace(rollout, steps=(Step(set_weight=100),))
 
 
 def written_options(spec: Tree) -> dict[str, Any]:

@@ -191,6 +191,7 @@ class ModelStatus:
     handled: Mapping[str, str] = field(default_factory=dict)
     conditions: Conditions = ()
     pair: str | None = None  # of languages, for a column
+    traffic_backend: str = ""  # how requests are split; found once
     url: str | None = None
     generation: int = 0
 

@@ -40,6 +40,7 @@ def decode_status(tree: Tree) -> ModelStatus:
         conditions=read_conditions(tree),
         pair=tree.get("pair"),
         url=tree.get("url"),
+        traffic_backend=tree.get("trafficBackend") or "",
         generation=tree.get("observedGeneration", 0),
     )
 
@@ -62,7 +63,7 @@ def encode_status(status: ModelStatus, stored: Tree) -> dict[str, Any]:
         "pair": status.pair,
         "url": status.url,
         "address": {"url": status.url} if status.url else None,
-        "trafficBackend": "HTTPRoute" if status.url else None,
+        "trafficBackend": status.traffic_backend or None,
     }
     kept = {key: value for key, value in stored.items() if key not in ours}
     return kept | {key: value for key, value in ours.items() if value not in (None, [], {})}

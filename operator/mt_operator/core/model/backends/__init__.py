@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from mt_operator.core.model.backends import http_route
+from mt_operator.core.model.backends import blue_green, http_route, kserve_knative
+from mt_operator.core.model.endpoint import Endpoint, Place
 from mt_operator.core.model.state import ModelStatus, Revision
 from mt_operator.core.model.traffic import Traffic
-from mt_operator.core.model.turn import Situation
+from mt_operator.core.model.turn import Obstacle, Situation
 from mt_operator.core.observed import ObservedModel
 from mt_operator.core.plan import Child
 
@@ -38,7 +39,12 @@ class Backend(Protocol):
     def dark_host(self, s: Situation, build: Revision) -> str:
         """Return where a revision is reached inside the cluster, whatever its weight."""
 
+    def endpoint(self, s: Situation) -> Endpoint | Place | Obstacle:
+        """Return where the model is reached, or why it cannot be."""
+
 
 BACKENDS: Mapping[str, Backend] = {
     "HTTPRoute": http_route,
+    "KServeKnative": kserve_knative,
+    "BlueGreen": blue_green,
 }

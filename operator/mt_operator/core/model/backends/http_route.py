@@ -9,10 +9,10 @@ from mt_contract.codec import parse_duration
 from mt_operator.core.children.http_route import TIMEOUT, http_route, route_change
 from mt_operator.core.model.backends import standard
 from mt_operator.core.model.builds import builds
-from mt_operator.core.model.endpoint import Endpoint, endpoint
+from mt_operator.core.model.endpoint import Endpoint, through_gateway
 from mt_operator.core.model.state import ModelStatus, Revision, Stage
 from mt_operator.core.model.traffic import Traffic
-from mt_operator.core.model.turn import Situation, backend_name, service_name
+from mt_operator.core.model.turn import Obstacle, Situation, backend_name
 from mt_operator.core.observed import ObservedModel, RouteView
 from mt_operator.core.plan import Child
 
@@ -69,7 +69,7 @@ def claims(s: Situation, status: ModelStatus) -> tuple[tuple[str, str], ...]:
     """Return the names of an InferenceService for each revision, and of the route."""
     revisions = builds(status)
     route = ((KIND, names.route_name(s.meta.name)),) if revisions else ()
-    return (*((standard.KIND, service_name(s.meta, build)) for build in revisions), *route)
+    return (*standard.claims(s, revisions), *route)
 
 
 def needs(s: Situation, status: ModelStatus) -> tuple[tuple[str, str], ...]:
@@ -80,7 +80,12 @@ def needs(s: Situation, status: ModelStatus) -> tuple[tuple[str, str], ...]:
 
 def dark_host(s: Situation, build: Revision) -> str:
     """Return the host of the revision's own Service."""
-    return f"{backend_name(s.meta, build)}.{s.meta.namespace}.svc.cluster.local"
+    return standard.host(s, build)
+
+
+def endpoint(s: Situation) -> Endpoint | Obstacle:
+    """Return the host that the gateway gives the model, or why it cannot."""
+    return through_gateway(s)
 
 
 def our_route(o: ObservedModel) -> RouteView | None:
@@ -90,7 +95,7 @@ def our_route(o: ObservedModel) -> RouteView | None:
 
 
 def _route(s: Situation, status: ModelStatus) -> Iterator[Child]:
-    where, shares = endpoint(s), weights(s, status)
+    where, shares = through_gateway(s), weights(s, status)
     view = s.observed.routes.get(names.route_name(s.meta.name))
     if not shares or not isinstance(where, Endpoint) or not s.observed.cluster.gateway_api:
         return

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from mt_operator.core.children.inference_service import inference_service, service_change
-from mt_operator.core.model.state import ModelStatus
+from mt_operator.core.model.state import ModelStatus, Revision
 from mt_operator.core.model.traffic import Serving
-from mt_operator.core.model.turn import Situation, service_name
+from mt_operator.core.model.turn import Situation, backend_name, service_name
 from mt_operator.core.observed import ObservedModel
 from mt_operator.core.plan import Child
 
@@ -40,3 +40,13 @@ def services(s: Situation, status: ModelStatus) -> Iterator[Child]:
         change = service_change(desired, view)
         if change is not None:
             yield change
+
+
+def claims(s: Situation, revisions: Iterable[Revision]) -> tuple[tuple[str, str], ...]:
+    """Return the names of their InferenceServices."""
+    return tuple((KIND, service_name(s.meta, build)) for build in revisions)
+
+
+def host(s: Situation, build: Revision) -> str:
+    """Return the host of the revision's own Service, inside the cluster."""
+    return f"{backend_name(s.meta, build)}.{s.meta.namespace}.svc.cluster.local"
