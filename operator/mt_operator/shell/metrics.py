@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -10,12 +10,23 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from mt_operator.core.observed import ObservedRun, Tree
 from mt_operator.core.plan import Plan
+from mt_operator.core.reasons import Reason
 from mt_operator.shell.gauges import Gauges
 from mt_operator.shell.observe import Observed
 from mt_operator.shell.queue import Key
 
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
+RESULTS = (
+    "Promoted",
+    "Superseded",
+    Reason.ABORTED,
+    Reason.ANALYSIS_FAILED,
+    Reason.GATE_FAILED,
+    Reason.PROGRESS_DEADLINE_EXCEEDED,
+    Reason.RUN_FAILED,
+    Reason.SERVING_CHECK_FAILED,
+)
 Healthy = Callable[[], str]  # returns what is wrong, or nothing
 
 
@@ -51,12 +62,20 @@ class Metrics:
         self.waiting = Gauge(name("queue_length"), "Objects that are due", registry=to)
         self.leading = Gauge(name("leading"), "Whether this process may write", registry=to)
 
+        for result in RESULTS:  # an alert rule sees an increase only of what was there before
+            self.rollouts.labels(result)
         self.gauges = Gauges()
         to.register(self.gauges)
 
     def count_write(self, verb: str, kind: str) -> None:
         """Count a request that changes something."""
         self.writes.labels(verb, kind).inc()
+
+    def receivers(self, names: Iterable[str]) -> None:
+        """Show the counts of these receivers from the start."""
+        for name in names:
+            for outcome in ("Sent", "Dropped"):
+                self.alerts.labels(name, outcome)
 
     def count_alert(self, receiver: str, outcome: str) -> None:
         """Count an alert that was sent or given up."""

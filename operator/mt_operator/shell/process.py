@@ -53,6 +53,7 @@ async def operate(options: Options, settings: Settings) -> int:
         counted.waiting.set_function(queue.waiting)
         counted.leading.set_function(lambda: float(leader.leads))
         counted.gauges.shown = lambda: leader.leads
+        counted.receivers(settings.receivers)
         alerts = Alerts(hooks, settings.receivers, counted.count_alert)
         readings = Readings(pods, settings, _prometheus(pods, settings, counted))
         loop = Loop(World(fenced, pods, settings, readings), queue, leader, counted, alerts)
