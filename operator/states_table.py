@@ -219,7 +219,7 @@ MODEL_STATES: tuple[State, ...] = (
         "the spec asks for what cannot be, or its run does; nothing new starts",
         Kstatus.FAILED,
         Health.DEGRADED,
-        _STUCK | _row("Degraded=False"),
+        _STUCK | _row("Degraded=True|False"),
         "Stalled",
         (*_REFUSALS, Reason.UNKNOWN_GATEWAY, Reason.HOST_NAME_TOO_LONG, Reason.MODEL_NOT_FOUND),
     ),

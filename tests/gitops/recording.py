@@ -269,6 +269,75 @@ def blessed_by_hand() -> Recorded:
     return world
 
 
+def rejected_then_suspended() -> Recorded:
+    world = gate_failure()
+    world.change(suspend=True)
+    world.settle()
+    return world
+
+
+def rejected_then_refused() -> Recorded:
+    world = gate_failure()
+    world.change(rollout={"gateway": "other"}, training={"seed": 8})
+    world.settle()
+    world.change(rollout={"gateway": "default"})
+    world.chrf = "48.2"
+    world.run_until("UpToDate")
+    return world
+
+
+def suspended_under_traffic() -> Recorded:
+    world = in_production(rollout={"steps": PAUSED})
+    world.change(training={"seed": 7})
+    world.until_weight(10)
+    world.change(suspend=True)
+    world.settle()
+    world.change(suspend=False)
+    world.run_until("UpToDate")
+    return world
+
+
+def kserve_goes_away_under_traffic() -> Recorded:
+    world = in_production(rollout={"steps": PAUSED})
+    world.change(training={"seed": 7})
+    world.until_weight(10)
+    world.cluster = Cluster(kserve=False)
+    world.settle()
+    world.cluster = Cluster()
+    world.run_until("UpToDate")
+    return world
+
+
+def canary_not_ready() -> Recorded:
+    world = in_production(rollout={"steps": PAUSED})
+    world.change(training={"seed": 7})
+    world.until_weight(10)
+    world.unready.add(world.service_of(world.candidate))
+    world.settle()
+    return world
+
+
+def aborted_while_paused() -> Recorded:
+    world = in_production(rollout={"steps": UNTIL_PROMOTED})
+    world.change(training={"seed": 7})
+    world.settle()
+    world.ask("abort", world.candidate["revision"])
+    world.run_until("Degraded")
+    world.settle()
+    return world
+
+
+def reverted() -> Recorded:
+    """What was rejected is reverted in Git, and comes back: production first, then it again."""
+    world = gate_failure()
+    world.change(training={"seed": None})
+    world.run_until("UpToDate")
+    world.change(training={"seed": 7})
+    world.settle()
+    assert world.condition("Degraded") == "True"
+    return world
+
+
 def experiment() -> Recorded:
     """A run of somebody's own, whose gate it does not pass."""
     world = in_production()
@@ -299,6 +368,13 @@ STORIES: Mapping[str, Story] = {
     "paused by hand": paused_by_hand,
     "rolled back by hand": rolled_back_by_hand,
     "blessed by hand": blessed_by_hand,
+    "rejected, then suspended": rejected_then_suspended,
+    "rejected, then refused": rejected_then_refused,
+    "suspended under traffic": suspended_under_traffic,
+    "KServe goes away under traffic": kserve_goes_away_under_traffic,
+    "a canary that is not ready": canary_not_ready,
+    "aborted while it waits": aborted_while_paused,
+    "reverted, and asked for again": reverted,
     "an experiment that fails its gate": experiment,
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.gitops.argo_lua import patch_of, run
-from tests.gitops.recording import STORIES, Object, moments
+from tests.gitops.recording import STORIES, Object, Recorded, moments
 
 from mt_contract.names import GROUP, MODEL_KIND, RUN_KIND
 
@@ -163,30 +163,38 @@ def test_nothing_new_can_be_started_while_the_model_is_suspended() -> None:
     assert enabled(found) - enabled(asleep) == {"promote-full", "bless", "retrain"}
 
 
-@pytest.mark.parametrize("story", STORIES)
-def test_what_can_be_clicked_is_done_by_the_operator(story: str) -> None:
-    for world in moments(story):
-        found = world.model()
+def clicked(world: Recorded, action: str) -> tuple[str, Recorded]:
+    """Return the token of an action, and the world in which the operator has handled it."""
+    patch = patch_of(script(MODEL_KIND, action), world.model())
+    ((key, token),) = patch["metadata"]["annotations"].items()
+    again, handled = deepcopy(world), key.removeprefix(f"{GROUP}/")
+    again.annotations[key] = token
+    for _ in range(20):
+        again.look()
+        again.live()
+        if again.status.get("handled", {}).get(handled) == token:
+            break
+    return f"{handled}={token}", again
+
+
+def test_what_can_be_clicked_is_done_by_the_operator() -> None:
+    seen: set[tuple[str, str | None, bool]] = set()
+    for world in (moment for story in STORIES for moment in moments(story)):
+        found, candidate = world.model(), world.candidate
         offered = run(script(MODEL_KIND, "discovery"), found)
         assert set(offered) == names_of(MODEL_KIND)
-        for action in enabled(found):
-            again = deepcopy(world)
-            ((key, token),) = patch_of(script(MODEL_KIND, action), found)["metadata"][
-                "annotations"
-            ].items()
-            again.annotations[key] = token
-            handled = key.removeprefix(f"{GROUP}/")
-            for _ in range(20):
-                again.look()
-                again.live()
-                if again.status.get("handled", {}).get(handled) == token:
-                    break
-            told = again.told("ActionAccepted")
-            assert told["message"].startswith(f"{handled}={token}"), (action, told)
+        stage, paused = candidate.get("stage"), bool(candidate.get("paused"))
+        where = {(action, stage, paused) for action in enabled(found)} - seen
+        for action, *_ in where:
+            token, after = clicked(world, action)
+            told = after.told("ActionAccepted")
+            assert told["message"].startswith(token), (action, told)
             # Only what stands in the way of everything may refuse it.
-            obstacle = again.told("Stalled") or again.told("Reconciling")
+            obstacle = after.told("Stalled") or after.told("Reconciling")
             refused = obstacle and obstacle["message"] in told["message"]
             assert told["status"] == "True" or refused, (action, told)
+        seen |= where
+    assert {action for action, *_ in seen} == names_of(MODEL_KIND)
 
 
 def test_the_config_map_of_argo_cd_holds_these_files() -> None:
