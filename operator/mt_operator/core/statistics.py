@@ -11,6 +11,7 @@ See Ramdas, Grünwald, Vovk, Shafer, "Game-theoretic statistics and safe anytime
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from math import exp, inf, log, log1p
 
 # Sizes of a violation that the mixtures look for: factors of the odds at the bound, with weights.
@@ -38,23 +39,39 @@ def excess(hits: float, total: float, bound: float) -> float:
     return log_sum(terms)
 
 
-def split(ours: float, our_total: float, theirs: float, their_total: float, ratio: float) -> float:
+@dataclass(frozen=True)
+class Stratum:
+    """Hits and totals of ours and theirs over one span of time, in which the same befell both."""
+
+    ours: float
+    our_total: float
+    theirs: float
+    their_total: float
+
+
+def split(strata: Iterable[Stratum], ratio: float) -> float:
     """Return the evidence that our fraction of hits is more than ``ratio`` times theirs.
 
-    Given all hits of both, each is ours with the probability w·ratio / (w·ratio + 1 - w) where w is
-    our share of the total: so whatever hits both alike, a burst or a drift, changes nothing.
+    Given all hits of a stratum, each is ours with the probability w·ratio / (w·ratio + 1 - w) where
+    w is our share of the total: so whatever hits both alike, a burst or a drift, changes nothing,
+    and neither does a share that changes from one stratum to the next.
 
     Args:
-        ours: our hits, of ``our_total``.
-        our_total: how many of ours there were.
-        theirs: their hits, of ``their_total``.
-        their_total: how many of theirs there were.
+        strata: with hits that may be fractional (tempered).
         ratio: the largest ratio of the two fractions that is good, at least 0.
     """
-    weight = our_total * ratio
-    if our_total <= 0 or their_total <= 0:
-        return 0.0
-    return excess(ours, ours + theirs, weight / (weight + their_total))
+    grown = [log(weight) for _, weight in FACTORS]
+    for part in strata:
+        if part.our_total <= 0 or part.their_total <= 0:
+            continue
+        if ratio <= 0 and part.ours > 0:
+            return inf
+        weight = part.our_total * ratio
+        bound = weight / (weight + part.their_total)
+        for number, (factor, _) in enumerate(FACTORS):
+            grown[number] += part.ours * log(factor)
+            grown[number] -= (part.ours + part.theirs) * log(1 - bound + bound * factor)
+    return log_sum(grown)
 
 
 def beyond(distance: float, variance: float, scale: float) -> float:

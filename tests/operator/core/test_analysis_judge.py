@@ -330,14 +330,14 @@ def test_a_measure(measure: Mapping[str, Any], found: Evidence, verdict: str) ->
         pytest.param(
             LATENCY,
             evidence(_timed((900, 0.04)), _timed((9000, 0.04))),
-            "LatencyP99 cannot be judged: 900 requests of the candidate, while a verdict needs "
-            "1,000",
+            "LatencyP99 cannot be judged: the candidate has answered 900 requests, a verdict "
+            "needs 1,000",
             id="too few for a P99",
         ),
         pytest.param(
             ERRORS,
             evidence(counted(20), counted(180)),
-            "20 requests of the candidate, while a verdict needs 50",
+            "the candidate has answered 20 requests, a verdict needs 50",
             id="too few for anything",
         ),
         pytest.param(
@@ -415,9 +415,9 @@ def test_more_tests_ask_for_more_evidence() -> None:
 
 def test_two_bounds_share_their_measure() -> None:
     found = evidence(counted(1000, 20), counted(9000, 180))
-    judgement = _judged(ERRORS | {"max": "0.001"}, found)
-    assert judgement.metrics[0].bound == "max 0.001"
-    alone = _judged({"builtin": "ErrorRate", "max": "0.001"}, found)
+    judgement = _judged(ERRORS | {"max": "0.006"}, found)
+    assert judgement.metrics[0].bound == "max 0.006"
+    alone = _judged({"builtin": "ErrorRate", "max": "0.006"}, found)
     assert alone.metrics[0].evidence > judgement.metrics[0].evidence > 1
 
 
@@ -496,16 +496,14 @@ def test_any_counts_are_judged_and_the_verdict_is_the_worst(
     assert 0 <= metric.evidence <= 1e6
 
 
-@given(counters(), counters())
-def test_one_error_more_is_never_less_evidence(ours: Counters, theirs: Counters) -> None:
-    codes = dict(ours.codes)
-    if not codes.get("200"):
-        return
-    codes["200"] -= 1
-    codes["500"] = codes.get("500", 0) + 1
-    worse = replace(ours, codes=codes)
-    before, after = (_judged(ERRORS, evidence(each, theirs)).metrics[0] for each in (ours, worse))
-    assert after.evidence >= before.evidence
+@pytest.mark.parametrize("theirs", [0, 20, 200])
+def test_more_errors_are_never_less_evidence(theirs: int) -> None:
+    """With hundreds of requests: few of them also tell more about the clumping."""
+    found = [
+        _judged(ERRORS, evidence(counted(1000, errors), counted(9000, theirs))).metrics[0].evidence
+        for errors in range(0, 1000, 7)
+    ]
+    assert found == sorted(found)
 
 
 def test_a_measure_without_a_bound_is_named() -> None:

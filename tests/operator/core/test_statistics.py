@@ -9,9 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt_operator.core.statistics import beyond, dispersion, excess, log_sum, quantile, split
+from mt_operator.core.statistics import (
+    Stratum,
+    beyond,
+    dispersion,
+    excess,
+    log_sum,
+    quantile,
+)
+from mt_operator.core.statistics import split as split_by
 
 LOOKS, TRIALS = 100, 120
+
+
+def split(ours: float, our_total: float, theirs: float, their_total: float, ratio: float) -> float:
+    return split_by([Stratum(ours, our_total, theirs, their_total)], ratio)
 
 
 def _hits(chance: Random, total: int, rate: float) -> int:
@@ -73,6 +85,14 @@ def test_errors_that_hit_both_alike_are_no_evidence() -> None:
     calm = split(20, 1000, 180, 9000, 1.5)
     outage = split(20 + 500, 2000, 180 + 4500, 18000, 1.5)
     assert outage < calm < 0
+
+
+def test_a_burst_while_ours_had_more_of_the_traffic_is_no_evidence() -> None:
+    calm, outage = Stratum(20, 1000, 180, 9000), Stratum(2000, 10_000, 0, 0)
+    shared = Stratum(1600, 8000, 400, 2000)
+    assert split_by([calm, outage], 1.5) == split_by([calm], 1.5)
+    assert split_by([calm, shared], 1.5) < split_by([calm], 1.5)
+    assert split(1620, 9000, 580, 11_000, 1.5) > log(1e6)  # what pooling would make of it
 
 
 def test_a_rate_beyond_the_bound_is_found_by_a_few_thousand_requests() -> None:

@@ -215,7 +215,7 @@ def _requests(pair: Pair) -> int:
 def _few(what: str, found: int, least: int) -> str:
     if found >= least:
         return ""
-    return f"{found:,} {what} of the candidate, while a verdict needs {least:,}"
+    return f"the candidate has answered {found:,} {what}, a verdict needs {least:,}"
 
 
 def _told(builtin: Builtin, bound: Bound, found: Finding) -> str:
