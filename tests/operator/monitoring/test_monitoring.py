@@ -82,6 +82,13 @@ def test_what_is_asked_for_is_exposed(where: str, promql: str) -> None:
         assert {label.strip() for label in labels.split(",") if label} <= known, where
 
 
+def test_every_metric_of_the_operator_is_documented() -> None:
+    text = (ROOT / "docs/operations.md").read_text()
+    for family in Metrics().registry.collect():
+        ending = {"counter": "_total"}.get(family.type, "")
+        assert f"| `{family.name}{ending}` |" in text
+
+
 def test_operators_rules_are_the_same_in_both_forms() -> None:
     (rule,) = documents(FOLDER / "prometheus_rule.yaml")
     assert rule["spec"] == RULES

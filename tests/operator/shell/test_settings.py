@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 import yaml
 from tests.operator.shell.cluster import ROOT
 
-from mt_contract.codec import DecodeError
+from mt_contract.codec import DecodeError, camel
 from mt_operator.settings import Settings, load
 
 LEAST = {"images": {"trainer": "t", "predictor": "p"}}
@@ -100,3 +102,24 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_shipped_settings_are_right(path: Path) -> None:
     assert load(path).images.trainer
+
+
+def test_shipped_examples_are_right_once_they_are_taken_in(tmp_path: Path) -> None:
+    text = (ROOT / "manifests/base/manager/settings.yaml").read_text()
+    taken = [
+        line.removeprefix("# ") if re.match(r"# +[-\w]+:", line) else line
+        for line in text.splitlines()
+    ]
+    path = tmp_path / "settings.yaml"
+    path.write_text("\n".join(taken))
+    found = load(path)
+    assert found.prometheus
+    assert set(found.queries) == {"complaints"}
+    assert set(found.receivers) == {"mt-team"}
+
+
+def test_every_setting_is_documented() -> None:
+    text = (ROOT / "docs/operations.md").read_text()
+    table = text.partition("## Settings")[2].partition("\n## ")[0]
+    for setting in fields(Settings):
+        assert f"`{camel(setting.name)}" in table, f"{setting.name} is not in docs/operations.md"
