@@ -89,7 +89,7 @@ slow: $(VENVS) ## trainings that are killed and resumed, parity on every sentenc
 
 .PHONY: e2e
 e2e: $(VENVS) ## the whole story on the local cluster
-	$(call PY,localcluster) -m pytest -v -m e2e tests/e2e
+	$(call PY,localcluster) -m pytest -v -m e2e tests/localcluster tests/e2e
 
 .PHONY: test
 test: ## everything that proves it works; what CI runs

@@ -15,9 +15,9 @@ PAUSE_IMAGE = "localhost/pause:1"
 GATEWAY = {"name": "kserve-ingress-gateway", "namespace": "kserve"}
 DNS_PORT = 5353
 # Pods of this product, as Prometheus writes the label, and where they show their metrics unless
-# they say otherwise.
+# they say otherwise. In Knative's pods the usual port is the queue-proxy's.
 PRODUCT_LABEL = "translation_kubeflow_org_model"
-METRICS_PORT = 9090
+METRICS_PORT, METRICS_PORT_IN_KNATIVE = 9090, 8080
 
 
 def control_plane(instance: Instance) -> dict[str, str]:
@@ -61,13 +61,20 @@ def scraping(instance: Instance) -> dict[str, Any]:
     labels become labels of its series, beside `namespace` and `pod`.
     """
     meta = "__meta_kubernetes_pod"
-    asks = f"{meta}_annotation_prometheus_io"
+    asks, knative = f"{meta}_annotation_prometheus_io", f"{meta}_label_serving_knative_dev_revision"
     # A pod has as many targets as ports; here all of them become one, since nothing tells them
     # apart any more.
     rules = [
         _relabel("keep", [f"{asks}_scrape", f"{meta}_label_{PRODUCT_LABEL}"], "true;.*|.*;.+"),
         _relabel("keep", [f"{meta}_phase"], "Running"),
         _relabel("replace", [f"{meta}_ip"], "(.+)", "__address__", f"$1:{METRICS_PORT}"),
+        _relabel(
+            "replace",
+            [f"{meta}_ip", knative],
+            "(.+);.+",
+            "__address__",
+            f"$1:{METRICS_PORT_IN_KNATIVE}",
+        ),
         _relabel("replace", [f"{meta}_ip", f"{asks}_port"], "(.+);(.+)", "__address__", "$1:$2"),
         _relabel("replace", [f"{asks}_path"], "(.+)", "__metrics_path__", "$1"),
         {"action": "labelmap", "regex": f"{meta}_label_(.+)"},

@@ -23,6 +23,7 @@ from .parts import ADDITIONS, PARTS, Bringup
 from .progress import Progress
 
 KILL_SECONDS = 120.0
+HOSTS = Path("/etc/hosts")
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,11 @@ def _node_plan(instance: Instance) -> str:
         folder = instance.data / "var" / name
         folder.mkdir(parents=True, exist_ok=True)
         mounts[str(folder)] = f"/var/{name}"
+    # No name server answers in the node, so programs that look up their own name would wait.
+    hosts = instance.data / "hosts"
+    hosts.write_text(f"127.0.0.1 localhost\n{ours.node} {instance.node_name}\n")
+    if HOSTS.exists():
+        mounts[str(hosts)] = str(HOSTS)
     return json.dumps(
         {
             "hostname": instance.node_name,

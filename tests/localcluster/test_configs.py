@@ -74,6 +74,11 @@ MODEL = {f"label_{configs.PRODUCT_LABEL}": "m"}
             id="one that names its port",
         ),
         pytest.param(
+            {**MODEL, "label_serving_knative_dev_revision": "m-predictor-00001"},
+            "10.200.0.7:8080",
+            id="one of the product in Knative mode",
+        ),
+        pytest.param(
             {"annotation_prometheus_io_scrape": "true"},
             "10.200.0.7:9090",
             id="any pod that asks for it",
