@@ -100,6 +100,7 @@ async def stage(
             operator.kill()
         await made.clear()
         playing.cancel()
+        await world.predictors.close()
 
 
 async def install(kube: Kube) -> None:

@@ -234,15 +234,16 @@ class Stage:
 
     def writes(self) -> Counter[str]:
         """Return the operator's writes that changed this namespace since the mark."""
-        return Counter(f"{verb} {what}" for verb, what, _ in self._audited())
+        return Counter(f"{verb} {what}" for verb, what, _ in self.audited())
 
     def created(self, resource: str) -> Counter[str]:
         """Return how often objects of a kind were created since the mark, by name."""
         return Counter(
-            n for verb, what, n in self._audited() if (verb, what) == ("create", resource)
+            n for verb, what, n in self.audited() if (verb, what) == ("create", resource)
         )
 
-    def _audited(self) -> Iterator[tuple[str, str, str]]:
+    def audited(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the operator's writes since the mark: verb, resource, name."""
         with self.audit.open() as log:
             log.seek(self.offset)
             for line in log:

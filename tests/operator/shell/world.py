@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.operator.shell.cluster import Kube
+from tests.operator.shell.predictors import Predictors
 
 from mt_contract import names
 from mt_contract.names import Stage
@@ -72,6 +73,7 @@ class World:
         self.kube = kube
         self.namespace = namespace
         self.scenario = scenario
+        self.predictors = Predictors()
         self._seeds: dict[str, int] = {}  # by artifact digest
         self._begun: dict[str, float] = {}  # Jobs, by UID
 
@@ -97,6 +99,8 @@ class World:
         for route in found["HTTPRoute"]:
             if "ownerReferences" in route["metadata"]:  # others are no business of the gateway
                 await self._route(route)
+                refs = route["spec"]["rules"][0]["backendRefs"]
+                self.predictors.serve({ref["name"]: ref.get("weight", 1) for ref in refs})
 
     async def _job(self, job: Object, pod: Object | None) -> None:
         conditions = job.get("status", {}).get("conditions") or []
@@ -180,7 +184,8 @@ class World:
     async def _service(self, service: Object, pods: Mapping[str, Object]) -> None:
         meta, predictor = service["metadata"], service["spec"]["predictor"]
         env = {e["name"]: e.get("value", "") for e in predictor["containers"][0]["env"]}
-        ready = self._seeds.get(env["MT_ARTIFACT_DIGEST"], 0) not in self.scenario.never_ready
+        seed = self._seeds.get(env["MT_ARTIFACT_DIGEST"], 0)
+        ready = seed not in self.scenario.never_ready
         for number in range(int(predictor.get("minReplicas", 1))):
             pod = pods.get(f"{meta['name']}-{number}")
             if pod is None:
@@ -191,7 +196,11 @@ class World:
                 await self._make_pod(service, *made)
             elif (pod.get("status", {}).get("phase") == "Running") is False:
                 condition = {"type": "Ready", "status": str(ready), "lastTransitionTime": now()}
-                await self._status("Pod", pod, {"phase": "Running", "conditions": [condition]})
+                status = {"phase": "Running", "conditions": [condition]}
+                if self.predictors.requests:
+                    place = (pod["metadata"]["name"], env["MT_REVISION"], seed)
+                    status["podIP"] = await self.predictors.address(*place)
+                await self._status("Pod", pod, status)
         told = {c["type"]: c["status"] for c in service.get("status", {}).get("conditions", [])}
         if told.get("Ready") != str(ready):
             condition = {"type": "Ready", "status": str(ready), "reason": "Scripted"}
