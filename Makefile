@@ -86,6 +86,7 @@ contract: $(VENVS) ## CRDs and operator against a real API server, without nodes
 .PHONY: slow
 slow: $(VENVS) ## trainings that are killed and resumed, parity on every sentence
 	$(call PY,trainer_image) -m pytest -q -m slow tests/trainer
+	$(call PY,cli) -m pytest -q -m slow tests/cli
 
 .PHONY: e2e
 e2e: $(VENVS) ## the whole story on the local cluster

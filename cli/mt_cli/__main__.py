@@ -8,7 +8,18 @@ from collections.abc import Mapping, Sequence
 
 from mt_cli.arguments import parser
 from mt_cli.command import Command
-from mt_cli.commands import actions, compare, lint, listing, logs, report, runs, status, translate
+from mt_cli.commands import (
+    actions,
+    compare,
+    doctor,
+    lint,
+    listing,
+    logs,
+    report,
+    runs,
+    status,
+    translate,
+)
 from mt_cli.connect import Connection, connect
 from mt_cli.errors import CliError, Code
 from mt_cli.output import Output, clean
@@ -24,6 +35,7 @@ COMMANDS: tuple[Command, ...] = (
     translate.COMMAND,
     *actions.COMMANDS,
     lint.COMMAND,
+    doctor.COMMAND,
 )
 
 

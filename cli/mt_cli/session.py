@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 
+import httpx
+
 from mt_cli.cluster import Cluster
 from mt_cli.connect import Connection
 from mt_cli.output import Output
@@ -28,6 +30,7 @@ class Session:
     all_namespaces: bool = False
     now: Callable[[], datetime] = field(default=utc_now)
     sleep: Callable[[float], None] = field(default=time.sleep)
+    transport: httpx.BaseTransport | None = None  # to endpoints of models; None: the network
 
     @cached_property
     def connection(self) -> Connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from copy import deepcopy
@@ -145,13 +146,19 @@ class Terminal(io.StringIO):
         return True
 
 
-def cli(cluster: FakeCluster, line: str, *, terminal: bool = False) -> Result:
-    """Run one command line, whose words are separated by blanks, in namespace team-a."""
+def cli(
+    cluster: FakeCluster,
+    line: str,
+    *,
+    terminal: bool = False,
+    endpoint: Callable[[httpx.Request], httpx.Response] | None = None,
+) -> Result:
+    """Run one command line, split as a shell would, in namespace team-a."""
     client = httpx.Client(
         base_url="https://cluster.test", transport=httpx.MockTransport(cluster.handle)
     )
     out, err = Terminal() if terminal else io.StringIO(), io.StringIO()
-    argv = line.split()
+    argv = shlex.split(line)
     form = argv[argv.index("-o") + 1] if "-o" in argv else "table"
     namespace = argv[argv.index("-n") + 1] if "-n" in argv else None
     session = Session(
@@ -161,6 +168,7 @@ def cli(cluster: FakeCluster, line: str, *, terminal: bool = False) -> Result:
         all_namespaces="-A" in argv,
         now=lambda: cluster.now,
         sleep=cluster.sleep,
+        transport=httpx.MockTransport(endpoint) if endpoint else None,
     )
     with redirect_stderr(err):
         try:

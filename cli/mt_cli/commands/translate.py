@@ -30,7 +30,7 @@ def run(session: Session, args: Namespace) -> Code:
             f"`kubectl translation status {args.name}` shows how far it is.",
             Code.NOT_NOW,
         )
-    told = predict(args.name, str(url), args.url, args.text)
+    told = predict(args.name, str(url), args.url, args.text, session.transport)
     translations = [str(entry.get("translation", "")) for entry in told]
     if len(args.text) == 1:
         session.out.show(Answer(told, (Text(translations[0]),)))
@@ -45,7 +45,7 @@ def predict(
     url: str,
     instead: str | None,
     texts: Sequence[str],
-    transport: httpx.BaseTransport | None = None,
+    transport: httpx.BaseTransport | None,
 ) -> list[Tree]:
     """Return what the endpoint makes of each text.
 
@@ -54,7 +54,7 @@ def predict(
         url: of its endpoint.
         instead: another address that leads to it; it is asked for the endpoint's host.
         texts: to be translated.
-        transport: for tests.
+        transport: to the endpoint; None: the network.
 
     Raises:
         CliError: it cannot be reached, or refuses.

@@ -18,7 +18,7 @@ from mt_contract import names
 from mt_contract.codec import DecodeError
 from mt_contract.defaults import Images
 from mt_operator.core.model.decide import decide_model
-from mt_operator.core.observed import Meta, ModelView, ObservedModel, ObservedRun
+from mt_operator.core.observed import Cluster, Meta, ModelView, ObservedModel, ObservedRun
 from mt_operator.core.plan import Plan
 from mt_operator.core.run.decide import decide_run
 from mt_operator.settings import Gateway, Prometheus, Query, Receiver, Settings, load
@@ -64,9 +64,11 @@ def _permissive(specs: list[Tree]) -> Settings:
 def of_model(document: Tree, settings: Settings) -> Iterator[Finding]:
     """Yield what keeps a model from doing anything."""
     meta, spec = _meta(document), document["spec"]
+    mode = (spec.get("serving") or {}).get("deploymentMode")
+    cluster = Cluster(knative=mode == "Knative")  # it has what is asked for
     status: Tree = {}
     for _ in range(LOOKS):
-        observed = ObservedModel(NOW, meta, spec, status, settings)
+        observed = ObservedModel(NOW, meta, spec, status, settings, cluster)
         plan = decide_model(observed)
         stalled = list(_stalled(plan))
         if stalled:

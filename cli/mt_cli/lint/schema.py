@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from mt_cli.lint.cel import Rules, matches
@@ -71,9 +72,17 @@ class Validator:
             elif isinstance(others, Mapping):
                 found += self._node(item, others, here)
             elif closed and not schema.get("x-kubernetes-preserve-unknown-fields"):
-                known = ", ".join(sorted(properties))
-                found.append(Finding(here, f"there is no such field; there are: {known}"))
+                found.append(Finding(here, _unknown(key, list(properties))))
         return found
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    close = get_close_matches(key, known, n=1)
+    if close:
+        return f"there is no such field: {close[0]} is meant?"
+    if key in ("true", "false"):
+        return "there is no such field: YAML reads a bare on, off, yes or no so; write it in quotes"
+    return f"there is no such field; there are: {', '.join(sorted(known))}"
 
 
 def _below(where: str, key: str) -> str:

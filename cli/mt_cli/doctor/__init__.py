@@ -1,0 +1,1 @@
+"""What in a cluster does not fit, and what to do about it."""
