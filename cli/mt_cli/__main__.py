@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
     args = parser(COMMANDS).parse_args(argv)
 
     def reach() -> Connection:
-        return connect(args.kubeconfig, args.context)
+        return connect(args.kubeconfig, args.context, args.user)
 
     out = Output(args.output)
     return execute(Session(reach, out, args.namespace, args.all_namespaces), argv)

@@ -31,6 +31,7 @@ def shared() -> Parser:
     group.add_argument("-A", "--all-namespaces", action="store_true", help="in all namespaces")
     group.add_argument("--context", metavar="NAME", help="of the kubeconfig")
     group.add_argument("--kubeconfig", metavar="FILE", help="not given: KUBECONFIG, ~/.kube/config")
+    group.add_argument("--as", dest="user", metavar="USER", help="act for somebody else")
     group.add_argument(
         "-o",
         "--output",

@@ -24,8 +24,13 @@ class Connection:
     namespace: str
 
 
-def connect(kubeconfig: str | None, context: str | None) -> Connection:
+def connect(kubeconfig: str | None, context: str | None, user: str | None = None) -> Connection:
     """Return a connection to the cluster of a context; in a pod without kubeconfig, to its own.
+
+    Args:
+        kubeconfig: a file; None: where kubectl looks.
+        context: one of its contexts; None: the current one.
+        user: whom to act for, as ``kubectl --as``.
 
     Raises:
         CliError: there is no such file or context, or its credentials cannot be had.
@@ -46,7 +51,7 @@ def connect(kubeconfig: str | None, context: str | None) -> Connection:
             "one of its contexts (`kubectl config get-contexts`) by --context.",
             Code.USAGE,
         ) from error
-    return Connection(HttpKube(_client(settings)), namespace)
+    return Connection(HttpKube(_client(settings, user)), namespace)
 
 
 def _has_kubeconfig(config: Any) -> bool:
@@ -61,7 +66,7 @@ def _namespace(known: tuple[list[Any], Any], context: str | None) -> str:
     return str(chosen["context"].get("namespace") or "default")
 
 
-def _client(settings: Any) -> httpx.Client:
+def _client(settings: Any, user: str | None) -> httpx.Client:
     verify: ssl.SSLContext | bool = False
     if settings.verify_ssl:
         verify = ssl.create_default_context(cafile=settings.ssl_ca_cert)
@@ -71,6 +76,7 @@ def _client(settings: Any) -> httpx.Client:
         verify.load_cert_chain(settings.cert_file, settings.key_file)
     auth = settings.auth_settings().get("BearerToken")
     headers = {"Authorization": str(auth["value"])} if auth else {}
+    headers |= {"Impersonate-User": user} if user else {}
     return httpx.Client(
         base_url=settings.host,
         verify=verify,

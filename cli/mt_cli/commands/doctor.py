@@ -20,7 +20,7 @@ CHECKS = (*platform.CHECKS, *operator.CHECKS, *namespace.CHECKS)
 def run(session: Session, args: Namespace) -> Code:
     """Look at a cluster."""
     where = session.cluster.namespace or session.connection.namespace
-    place = Place(session.cluster.kube, where, args.system, session.now())
+    place = Place(session.cluster.kube, where, args.system, session.now(), session.sleep)
     rows = list(_rows(place))
     lines = tuple((row.check, verdict(row.verdict.value), row.found, row.todo) for row in rows)
     table = Table(("check", "", "found", "what to do"), lines)

@@ -48,6 +48,7 @@ class Place:
     namespace: str
     system: str | None  # None: wherever the operator is found
     now: datetime
+    sleep: Callable[[float], None]
 
     def look(self, path: str, **query: str) -> Tree | Denied | None:
         """Return what stands at ``path``; None where there is nothing."""
