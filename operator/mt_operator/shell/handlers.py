@@ -26,6 +26,7 @@ OURS = f"app.kubernetes.io/managed-by={names.FIELD_MANAGER}"
 CHILDREN = (
     ("batch", "v1", "jobs"),
     ("", "v1", "pods"),
+    ("", "v1", "services"),
     ("serving.kserve.io", "v1beta1", "inferenceservices"),
     ("gateway.networking.k8s.io", "v1", "httproutes"),
 )

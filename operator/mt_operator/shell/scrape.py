@@ -79,12 +79,19 @@ async def _told(session: aiohttp.ClientSession, pod: Tree) -> Told | None:
     address = address_of(pod)
     if address is None:
         return None
-    url = f"http://{address}:{names.METRICS_PORT}/metrics"
+    url = f"http://{address}:{_port(pod)}/metrics"
     try:
         data = await fetch.fetch(session, url, fetch.POD_SECONDS)
         return counters.told(counters.parse(data.decode(errors="replace")))
     except (FetchError, MalformedError):
         return None
+
+
+def _port(pod: Tree) -> int:
+    """Return where a predictor's metrics are: beside Knative's proxy, which has the usual port."""
+    there = (pod.get("spec") or {}).get("containers") or ()
+    proxied = any(container.get("name") == "queue-proxy" for container in there)
+    return names.HTTP_PORT if proxied else names.METRICS_PORT
 
 
 def _containers(pod: Tree) -> Sequence[Mapping[str, Any]]:

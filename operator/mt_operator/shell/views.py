@@ -9,7 +9,15 @@ from typing import Any
 from mt_contract import names, report
 from mt_contract.codec import parse_time
 from mt_contract.report import Failure, Message
-from mt_operator.core.observed import JobState, JobView, Meta, RouteView, ServiceView, Tree
+from mt_operator.core.observed import (
+    FrontView,
+    JobState,
+    JobView,
+    Meta,
+    RouteView,
+    ServiceView,
+    Tree,
+)
 
 # A container that waits for one of these is on its way.
 _USUAL = frozenset({"ContainerCreating", "PodInitializing", ""})
@@ -53,7 +61,7 @@ def job_view(found: Tree, pods: Iterable[Tree], progress: Tree | None = None) ->
     """
     status = found.get("status") or {}
     state, end = _job_state(found)
-    mine = sorted(pods, key=_created)
+    mine = oldest_first(pods)
     newest = mine[-1] if mine else {}
     ended = _ended(p for p in mine if state is not JobState.COMPLETE or _phase(p) == "Succeeded")
     failure = f"{end.get('reason', '')}: {end.get('message', '')}"
@@ -84,7 +92,7 @@ def service_view(found: Tree, pods: Sequence[Tree]) -> ServiceView:
     false = next((c for c in conditions if c.get("status") == "False"), ready)
     cause = ready if ready.get("message") else false
     there = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-    waiting = [waiting_of(pod) for pod in sorted(there, key=_created) if not _ready(pod)]
+    waiting = [waiting_of(pod) for pod in oldest_first(there) if not _ready(pod)]
     return ServiceView(
         meta=meta_of(found),
         ready=ready.get("status") == "True",
@@ -93,7 +101,13 @@ def service_view(found: Tree, pods: Sequence[Tree]) -> ServiceView:
         message=cause.get("message") or "",
         ready_replicas=sum(map(_ready, there)),
         waiting=next((text for text in reversed(waiting) if text), ""),
+        url=(found.get("status") or {}).get("url") or "",
     )
+
+
+def front_view(found: Tree) -> FrontView:
+    """Return our Service, and which pods it leads to."""
+    return FrontView(meta_of(found), (found.get("spec") or {}).get("selector") or {})
 
 
 def route_view(found: Tree) -> RouteView:
@@ -118,7 +132,7 @@ def waiting_of(pod: Tree) -> str:
     status = pod.get("status") or {}
     for condition in status.get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return _words(condition)
+            return words_of(condition)
     for container in _containers(pod):
         crashed = container.get("lastState", {}).get("terminated") or {}
         failure = _message(container.get("state", {}).get("terminated") or crashed)
@@ -126,10 +140,10 @@ def waiting_of(pod: Tree) -> str:
             return f"{failure.reason}: {failure.message}"
         waiting = container.get("state", {}).get("waiting") or {}
         if waiting.get("reason", "") not in _USUAL:
-            return _words(waiting)
+            return words_of(waiting)
         if crashed:
             return f"Crashed: exit code {crashed.get('exitCode')}, {crashed.get('reason', '')}"
-    return _words(status) if _phase(pod) == "Failed" else ""
+    return words_of(status) if _phase(pod) == "Failed" else ""
 
 
 def _job_state(found: Tree) -> tuple[JobState, Tree]:
@@ -166,7 +180,7 @@ def _problem(parent: Tree, statuses: Iterable[Tree], meta: Meta) -> str:
         if condition.get("observedGeneration") != meta.generation:
             return f"{gateway} has not seen generation {meta.generation}"
         if condition.get("status") != "True":
-            return f"{gateway}: {_words(condition)}"
+            return f"{gateway}: {words_of(condition)}"
     return ""
 
 
@@ -204,11 +218,17 @@ def _phase(pod: Tree) -> str:
     return str((pod.get("status") or {}).get("phase") or "")
 
 
+def oldest_first(pods: Iterable[Tree]) -> list[Tree]:
+    """Return pods in the order in which they were made."""
+    return sorted(pods, key=_created)
+
+
 def _created(pod: Tree) -> tuple[str, str]:
     return pod["metadata"].get("creationTimestamp") or "", pod["metadata"]["name"]
 
 
-def _words(cause: Tree) -> str:
+def words_of(cause: Tree) -> str:
+    """Return reason and message of a condition, or of what waits or ended."""
     parts = (cause.get("reason") or "", cause.get("message") or "")
     return ": ".join(part for part in parts if part)
 

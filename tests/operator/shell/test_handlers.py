@@ -114,4 +114,4 @@ def test_kopf_posts_nothing_and_no_name_of_kopfs_own_is_used(
     handlers = registry(Wakeups(lambda key: None))
     assert not handlers._changing.get_all_handlers()
     assert not handlers._spawning.get_all_handlers()
-    assert len(handlers._watching.get_all_handlers()) == 6
+    assert len(handlers._watching.get_all_handlers()) == 7

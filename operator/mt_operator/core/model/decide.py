@@ -108,6 +108,7 @@ def _next_look(s: Situation, status: ModelStatus) -> timedelta | None:
         in_force = routing.in_force(s, status)
         moments += boundaries(status.candidate, in_force, s.now)
     waits = [moment - s.observed.now for moment in moments if moment > s.observed.now]
-    if s.obstacle is not None and s.obstacle.kind is Kind.CLUSTER:
+    undecided = not status.traffic_backend  # what the cluster offers may be what is missing
+    if s.obstacle is not None and (s.obstacle.kind is Kind.CLUSTER or undecided):
         waits.append(LOOK_AGAIN)
     return min(waits, default=None)
