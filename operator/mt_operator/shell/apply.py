@@ -225,6 +225,8 @@ async def _emit(api: Api, snapshot: Snapshot, event: Event) -> None:
     }
     try:
         await api.create(manifest)
+    except AlreadyExistsError:
+        log.debug("the event %s was written before", manifest["metadata"])
     except ApiError as error:
         log.warning("an event could not be written (%s): %s", error, json.dumps(event.message))
 

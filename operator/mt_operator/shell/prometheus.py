@@ -31,6 +31,7 @@ from mt_operator.shell.scrape import is_ready, labelled, restarts_of
 log = logging.getLogger(__name__)
 SECONDS, MAX_BYTES = 5.0, 8 << 20
 AT_LEAST = timedelta(minutes=5)  # how far back a question goes: several scrapes
+POD_NAME = 58  # characters of a pod's name that tell whose it is; what follows is random
 MAX_EARLIER = 16  # processes that ended meanwhile; the newest count
 _COUNTERS = f'__name__=~"{"|".join(sorted(counters.NAMES))}"'
 
@@ -75,7 +76,7 @@ class Prometheus:
         """
         window = Window(f'namespace="{namespace}"', since, now)
         try:
-            told = await self._told(window, f'pod=~"({"|".join(sorted(services))})-.*"')
+            told = await self._told(window, of_services(services))
         except (FetchError, MalformedError) as error:
             self._away("counters", str(error))
             return {}
@@ -159,6 +160,12 @@ class Window:
     def _seconds(self, until: float) -> int:
         began = min(self.since, self.now - AT_LEAST)
         return math.ceil(until - began.timestamp())
+
+
+def of_services(services: Iterable[str]) -> str:
+    """Return the matcher of the pods of InferenceServices, whose names Kubernetes may cut."""
+    names = sorted(f"{service}-predictor-"[:POD_NAME] for service in services)
+    return f'pod=~"({"|".join(names)}).*"'
 
 
 def decoded(data: bytes) -> list[Tree]:

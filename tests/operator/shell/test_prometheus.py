@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from mt_contract import names
 from mt_operator.core.observed import PodReading
 from mt_operator.shell import fetch, prometheus
 from mt_operator.shell.counters import Told
-from mt_operator.shell.prometheus import Prometheus, by_revision, earlier
+from mt_operator.shell.prometheus import Prometheus, by_revision, earlier, of_services
 from mt_operator.shell.scrape import scrape
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -158,6 +159,21 @@ def test_last_moments_of_earlier_processes() -> None:
     values = [[1, "5"], [2, "5"], [3, "7"], [4, "7"], [5, "8"]]
     series = {"metric": {"pod": "a"}, "values": values}
     assert list(earlier([series])) == [("a", 2.0), ("a", 4.0)]
+
+
+@pytest.mark.parametrize(
+    ("service", "pod", "theirs"),
+    [
+        pytest.param("pt-en-r-1", "pt-en-r-1-predictor-7d9f-x2b4k", True, id="its own"),
+        pytest.param("pt-en", "pt-en-predictor-00001-deployment-5f-x2b4k", True, id="Knative"),
+        pytest.param("pt-en", "pt-en-legal-predictor-00001-deployment-5f", False, id="another's"),
+        pytest.param("m" * 53, "m" * 53 + "-predx2b4k", True, id="a long name"),
+        pytest.param("m" * 52, "m" * 53 + "-predx2b4k", False, id="another's long name"),
+    ],
+)
+def test_pods_of_services_are_known_by_name(service: str, pod: str, theirs: bool) -> None:
+    pattern = of_services([service]).removeprefix('pod=~"').removesuffix('"')
+    assert bool(re.fullmatch(pattern, pod)) is theirs
 
 
 # A real one.
