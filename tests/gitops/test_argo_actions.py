@@ -104,7 +104,9 @@ FULL = {
     "candidate": CANARY,
     "rejected": [REFUSED, FAILED],
     "triggers": {"asked": {"run": "run-3"}},
-    "previous": [{"revision": "r-4"}, {"revision": "r-1"}, {"revision": "r-0"}],
+    "production": {"revision": "r-5"},
+    # Rejected since, in production, about to be; then two that could serve again, the newest first.
+    "previous": [{"revision": f"r-{number}"} for number in (4, 5, 2, 1, 0)],
 }
 
 

@@ -73,6 +73,17 @@ def test_all_that_a_run_shows_is_in_the_table(run: str) -> None:
     check(decided(RUNS[run]))
 
 
+@pytest.mark.parametrize("untrue", ["Ready", "UpToDate"])
+def test_nothing_is_healthy_that_is_not_ready_and_up_to_date(untrue: str) -> None:
+    told = [
+        {"type": type, "status": str(type != untrue), "reason": "R", "message": f"{type}."}
+        for type in ("Ready", "UpToDate")
+    ]
+    found = {"metadata": {"generation": 1}, "status": {"observedGeneration": 1, "conditions": told}}
+    health = run(SCRIPTS[names.MODEL_KIND], found)
+    assert (health["status"], health["message"]) == ("Progressing", f"R: {untrue}.")
+
+
 @pytest.mark.parametrize("kind", TABLES)
 def test_every_row_of_the_table_is_reached(kind: str) -> None:
     objects = [found for story in STORIES for found in recorded(story)]
