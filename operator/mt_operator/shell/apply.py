@@ -81,9 +81,19 @@ async def carry_out(
         refused = (*refused, refusal_of(error))
         await _tell_alone(api, snapshot, refused[-1])
         return Outcome(False, refused)
+    await tell(api, snapshot, plan)
+    return Outcome(True, refused)
+
+
+async def tell(api: Api, snapshot: Snapshot, plan: Plan) -> None:
+    """Write the events of a plan whose status stands; twice, they are there once."""
     for event in plan.events:
         await _emit(api, snapshot, event)
-    return Outcome(True, refused)
+
+
+def stands(snapshot: Snapshot, plan: Plan) -> bool:
+    """Return whether the status of ``plan`` is the stored one."""
+    return plan.status is not None and to_json(plan.status) == snapshot.raw.get("status")
 
 
 def refusal_of(error: RefusedError) -> Refusal:

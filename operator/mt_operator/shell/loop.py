@@ -16,8 +16,8 @@ from mt_operator.core.plan import ImpossibleError, Plan
 from mt_operator.core.reasons import Reason
 from mt_operator.core.run.decide import decide_run
 from mt_operator.shell.alerts import Alerts, alerts_of
-from mt_operator.shell.apply import Outcome, Refusal, carry_out
-from mt_operator.shell.errors import ApiError, NotLeadingError, Retry
+from mt_operator.shell.apply import Outcome, Refusal, carry_out, stands, tell
+from mt_operator.shell.errors import ApiError, NotLeadingError, Retry, UnavailableError
 from mt_operator.shell.leader import Leader
 from mt_operator.shell.metrics import Metrics
 from mt_operator.shell.observe import Observed, Snapshot, World
@@ -44,6 +44,8 @@ class Loop:
     metrics: Metrics
     alerts: Alerts
     clock: Callable[[], float] = field(default=time.monotonic)
+    # Looks that ended without an answer: their status may have been written all the same.
+    unsure: dict[Key, tuple[Snapshot, Plan]] = field(default_factory=dict)
 
     async def work(self) -> None:
         """Look at one key after the other, until cancelled."""
@@ -85,23 +87,33 @@ class Loop:
         """
         observe = observe_run if key.kind == names.RUN_KIND else observe_model
         snapshot: Snapshot | None = await observe(self.world, key.namespace, key.name)
+        before = self.unsure.pop(key, None)
         if snapshot is None:
             self.metrics.gauges.forget(key)
             if key.kind == names.MODEL_KIND:
                 self.world.readings.forget(key.namespace, key.name)
             return None
+        if before is not None and stands(snapshot, before[1]):
+            await tell(self.world.api, *before)
+            self._wrote(key, *before)
         plan, refused = decided(snapshot.observed, key)
-        outcome = await carry_out(self.world.api, snapshot, plan, refused)
-        self.metrics.looked(key, snapshot.observed, plan, outcome.wrote_status)
+        try:
+            outcome = await carry_out(self.world.api, snapshot, plan, refused)
+        except UnavailableError:
+            self.unsure[key] = (snapshot, plan)
+            raise
         if outcome.wrote_status:
-            log.info("%s: %s", key, summary(snapshot.observed, plan))
-            self._announce(snapshot, plan)
+            self._wrote(key, snapshot, plan)
+        else:
+            self.metrics.looked(key, snapshot.observed, plan, wrote=False)
         if outcome.refused:
             raise RefusedPlanError("; ".join(refusal.message for refusal in outcome.refused))
         return next_look(snapshot.observed, plan, outcome)
 
-    def _announce(self, snapshot: Snapshot, plan: Plan) -> None:
-        """Have those told that asked for it; a run's end is told by its model."""
+    def _wrote(self, key: Key, snapshot: Snapshot, plan: Plan) -> None:
+        """Tell of a status that was written; a run's end is told to receivers by its model."""
+        log.info("%s: %s", key, summary(snapshot.observed, plan))
+        self.metrics.looked(key, snapshot.observed, plan, wrote=True)
         if isinstance(snapshot.observed, ObservedModel):
             version = str(snapshot.raw["metadata"]["resourceVersion"])
             told = alerts_of(snapshot.observed, version, plan, self.world.settings.cluster)

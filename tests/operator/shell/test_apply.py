@@ -208,8 +208,9 @@ async def test_status_that_is_refused_leaves_the_stored_one_and_says_why() -> No
     assert "422" in server.status["conditions"][0]["message"]
 
 
-async def test_event_that_cannot_be_written_undoes_nothing() -> None:
-    server = Server(event=RefusedError("no"))
+@pytest.mark.parametrize("error", [RefusedError("no"), AlreadyExistsError("it is there")])
+async def test_event_that_cannot_be_written_undoes_nothing(error: Exception) -> None:
+    server = Server(event=error)
     plan = Plan(status={"a": 1}, events=(Event("Normal", "Reason", "message"),))
     assert await done(server, snapshot(), plan) == [("status", "run")]
 

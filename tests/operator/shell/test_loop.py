@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,14 +13,20 @@ import pytest
 from mt_contract import names
 from mt_contract.defaults import Images
 from mt_operator.core.observed import Meta, ObservedModel, ObservedRun
-from mt_operator.core.plan import ImpossibleError, Plan
+from mt_operator.core.plan import Event, ImpossibleError, Plan
 from mt_operator.core.reasons import Reason
 from mt_operator.settings import Settings
 from mt_operator.shell import loop
 from mt_operator.shell.apply import Outcome
-from mt_operator.shell.errors import ConflictError, RefusedError, ThrottledError
+from mt_operator.shell.errors import (
+    ConflictError,
+    RefusedError,
+    ThrottledError,
+    UnavailableError,
+)
 from mt_operator.shell.loop import ON_ITS_WAY, RESYNC, Loop, decided, next_look
 from mt_operator.shell.metrics import Metrics
+from mt_operator.shell.observe import Snapshot
 from mt_operator.shell.observe_run import claims_in, finished
 from mt_operator.shell.queue import Key, Queue
 
@@ -146,3 +154,63 @@ def test_claims_of_all_locations_in_a_spec() -> None:
 )
 def test_run_is_finished(status: dict[str, Any], over: bool) -> None:
     assert finished(status) is over
+
+
+class Told:
+    """What an API server keeps of an object whose writes may get no answer."""
+
+    def __init__(self, lost: bool, kept: bool) -> None:
+        self.status: Any = {}
+        self.events: list[str] = []
+        self.lost = lost
+        self.kept = kept
+
+    async def replace(self, manifest: Any, subresource: str) -> None:
+        if self.kept or not self.lost:
+            self.status = manifest["status"]
+        if self.lost:
+            self.lost = False
+            raise UnavailableError("no answer")
+
+    async def create(self, manifest: Any) -> None:
+        self.events.append(manifest["note"])
+
+
+@pytest.mark.parametrize(
+    ("lost", "kept"),
+    [
+        pytest.param(False, True, id="answered"),
+        pytest.param(True, True, id="written, and the answer lost"),
+        pytest.param(True, False, id="not written, and written again"),
+    ],
+)
+async def test_what_happened_is_told_once_whatever_becomes_of_the_answer(
+    lost: bool, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, key, announced = Told(lost, kept), Key(names.MODEL_KIND, "n", "run"), []
+    spec = {"alerts": [{"receiver": "team", "on": ["RolledBack"]}]}
+
+    class Receivers:
+        def announce(self, alert: Any, receivers: Any) -> None:
+            announced.append((alert.message, receivers))
+
+    async def observe(*_: Any) -> Snapshot:
+        meta = {"name": "run", "namespace": "n", "uid": "u", "resourceVersion": "1"}
+        observed = replace(MODEL, spec=spec, status=server.status)
+        return Snapshot({"metadata": meta, "status": server.status}, observed)
+
+    def decide(observed: ObservedModel) -> Plan:
+        if observed.status:
+            return Plan()
+        return Plan(status={"a": 1}, events=(Event("Warning", "RolledBack", "errors"),))
+
+    monkeypatch.setattr(loop, "observe_model", observe)
+    monkeypatch.setattr(loop, "decide_model", decide)
+    world = SimpleNamespace(api=server, settings=SETTINGS)
+    made = Loop(world, None, None, Metrics(), Receivers())  # type: ignore[arg-type]
+    for _ in range(4):
+        with contextlib.suppress(UnavailableError):
+            await made.reconcile(key)
+    assert server.events == ["errors"]
+    assert announced == [("errors", ("team",))]
+    assert not made.unsure
