@@ -125,14 +125,38 @@ def answered(counters: Counters) -> int:
     return sum(n for code, n in counters.codes.items() if code not in ("499", "503"))
 
 
-def plus(one: Counters, other: Counters) -> Counters:
-    """Return the counts of both."""
-    return _combined(one, other, 1)
-
-
 def minus(now: Counters, before: Counters) -> Counters:
     """Return what was counted since ``before``, never below 0."""
-    return _combined(now, before, -1)
+    return Counters(
+        codes=_grown(now.codes, before.codes),
+        seconds=_grown(now.seconds, before.seconds),
+        instances=max(0, now.instances - before.instances),
+        empty=max(0, now.empty - before.empty),
+        copies=max(0, now.copies - before.copies),
+        source_tokens=max(0, now.source_tokens - before.source_tokens),
+        target_tokens=max(0, now.target_tokens - before.target_tokens),
+        features={
+            name: _grown(counts, before.features.get(name, {}))
+            for name, counts in now.features.items()
+        },
+    )
+
+
+def total(parts: Sequence[Counters]) -> Counters:
+    """Return the counts of all."""
+    names = {name for part in parts for name in part.features}
+    return Counters(
+        codes=_summed(part.codes for part in parts),
+        seconds=_summed(part.seconds for part in parts),
+        instances=sum(part.instances for part in parts),
+        empty=sum(part.empty for part in parts),
+        copies=sum(part.copies for part in parts),
+        source_tokens=sum(part.source_tokens for part in parts),
+        target_tokens=sum(part.target_tokens for part in parts),
+        features={
+            name: _summed(part.features.get(name, {}) for part in parts) for name in sorted(names)
+        },
+    )
 
 
 def _window(start: Sequence[PodReading], readings: Sequence[Sequence[PodReading]]) -> Window:
@@ -185,11 +209,7 @@ def _with_restarts(pod: PodReading, restarts: int) -> PodReading:
 
 
 def _sample(looks: Sequence[Mapping[str, Counters]]) -> Sample:
-    total = Counters()
-    for look in looks:
-        for counters in look.values():
-            total = plus(total, counters)
-    return Sample(total, tuple(looks))
+    return Sample(total([counters for look in looks for counters in look.values()]), tuple(looks))
 
 
 def _needed(pod: PodReading, analysis: Analysis) -> PodReading:
@@ -223,22 +243,15 @@ def _dense(value: Any) -> Any:
     return {key: item for key, item in dense.items() if item not in (0, {})}
 
 
-def _combined(one: Counters, other: Counters, sign: int) -> Counters:
-    features = {
-        name: _counts(one.features.get(name, {}), other.features.get(name, {}), sign)
-        for name in {**one.features, **other.features}
-    }
-    return Counters(
-        codes=_counts(one.codes, other.codes, sign),
-        seconds=_counts(one.seconds, other.seconds, sign),
-        instances=max(0, one.instances + sign * other.instances),
-        empty=max(0, one.empty + sign * other.empty),
-        copies=max(0, one.copies + sign * other.copies),
-        source_tokens=max(0, one.source_tokens + sign * other.source_tokens),
-        target_tokens=max(0, one.target_tokens + sign * other.target_tokens),
-        features=features,
-    )
+def _grown(now: Mapping[str, int], before: Mapping[str, int]) -> Mapping[str, int]:
+    if not before:
+        return now
+    return {key: max(0, count - before.get(key, 0)) for key, count in now.items()}
 
 
-def _counts(one: Mapping[str, int], other: Mapping[str, int], sign: int) -> dict[str, int]:
-    return {key: max(0, one.get(key, 0) + sign * other.get(key, 0)) for key in {**one, **other}}
+def _summed(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in parts:
+        for key, count in part.items():
+            found[key] = found.get(key, 0) + count
+    return found

@@ -8,7 +8,7 @@ production's P99 are asked, and the mean of what they say is evidence again.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from math import inf, log
 
 from mt_operator.core.analysis.finding import Bound, Finding, Pair
@@ -29,9 +29,9 @@ def latency_p99(pair: Pair, bound: Bound) -> Finding:
     if not samples:
         evidence = -inf
     elif bound.kind == "maxRatio":
-        evidence = _slower(pair, bound.limit, [at for at, _ in theirs if at < inf])
+        evidence = _slower(pair, bound.limit)
     else:
-        evidence = _slow(pair, bound, [at for at, _ in ours if at < inf])
+        evidence = _slow(pair, bound)
     return Finding(
         value=quantile(ours, 1 - SLOW),
         reference=quantile(theirs, 1 - SLOW),
@@ -41,18 +41,20 @@ def latency_p99(pair: Pair, bound: Bound) -> Finding:
     )
 
 
-def _slow(pair: Pair, bound: Bound, limits: list[float]) -> float:
-    limit = min((at for at in limits if at >= bound.limit), default=None)
+def _slow(pair: Pair, bound: Bound) -> float:
+    limit = min((at for at in _bounds(pair.ours.total) if at >= bound.limit), default=None)
     if limit is None:
         return -inf  # beyond the last bucket nothing is known
     slow = tally(pair.ours, _above(limit), _counted)
     return above(slow, SLOW) if bound.kind == "max" else below(slow, SLOW)
 
 
-def _slower(pair: Pair, ratio: float, limits: list[float]) -> float:
+def _slower(pair: Pair, ratio: float) -> float:
     total = _counted(pair.theirs.total) if pair.theirs else 0
     if pair.theirs is None or not total:
         return -inf
+    # Another image may have other buckets: those that both have can be compared.
+    limits = sorted(_bounds(pair.ours.total) & _bounds(pair.theirs.total))
     tails = {at: _above(at)(pair.theirs.total) / total for at in limits}
     asked = [at for at in limits if SLOW / NEAR <= tails[at] <= SLOW * NEAR]
     asked = asked or sorted(limits, key=lambda at: abs(tails[at] - SLOW))[:1]
@@ -68,22 +70,30 @@ def _slower(pair: Pair, ratio: float, limits: list[float]) -> float:
 
 def _histogram(counters: Counters) -> list[tuple[float, float]]:
     """Return (upper bound in seconds, how many at most that), growing."""
-    return sorted((_seconds(label), float(count)) for label, count in counters.seconds.items())
+    labels = _by_bound(tuple(counters.seconds))
+    return sorted((bound, float(counters.seconds[label])) for bound, label in labels.items())
 
 
 def _counted(counters: Counters) -> float:
     return float(max(counters.seconds.values(), default=0))
 
 
+def _bounds(counters: Counters) -> set[float]:
+    """Return the finite upper bounds of the buckets, in seconds."""
+    return {bound for bound in _by_bound(tuple(counters.seconds)) if bound < inf}
+
+
 @cache
 def _above(limit: float) -> Count:
+    """Return what counts the requests above ``limit``, one of the buckets' bounds."""
+
     def count(counters: Counters) -> float:
-        within = (n for label, n in counters.seconds.items() if _seconds(label) <= limit)
-        return _counted(counters) - max(within, default=0)
+        label = _by_bound(tuple(counters.seconds)).get(limit)
+        return _counted(counters) - counters.seconds[label] if label is not None else 0.0
 
     return count
 
 
-@cache
-def _seconds(label: str) -> float:
-    return float(label)
+@lru_cache(maxsize=64)
+def _by_bound(labels: tuple[str, ...]) -> dict[float, str]:
+    return {float(label): label for label in labels}
