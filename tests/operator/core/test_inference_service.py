@@ -8,33 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.operator.model_builders import IMAGES, MODEL, NAMESPACE, NOW, SETTINGS, UID, another
+from tests.operator.model_builders import IMAGES, NAMESPACE, SETTINGS, UID, another
+from tests.operator.serving_builders import OWNER, build, container
 
 from mt_contract import names
-from mt_contract.defaults import SERVING, merge, resolve_engine
-from mt_contract.resource import ArtifactRef
 from mt_operator.core.children.inference_service import inference_service, service_change
-from mt_operator.core.model.state import Revision
 from mt_operator.core.observed import Meta, ServiceView
 from mt_operator.core.plan import Child
 from mt_operator.settings import Settings
-
-OWNER = Meta(MODEL, NAMESPACE, UID)
-
-
-def build(serving: Mapping[str, Any] | None = None) -> Revision:
-    """Return a revision with ``serving`` laid upon the defaults."""
-    options = merge(SERVING, serving or {}) | {"serviceAccountName": "translation"}
-    return Revision(
-        revision="r-4c1f90ab",
-        run="pt-en-7h2xk",
-        requested=NOW,
-        artifact=ArtifactRef("pvc://models/pt-en/pt-en-7h2xk-0f8f9a5c/model", "sha256:ab"),
-        folder="pvc://models/pt-en/pt-en-7h2xk-0f8f9a5c",
-        engine=resolve_engine({}, IMAGES.predictor),
-        serving=options,
-        written={},
-    )
 
 
 def made(
@@ -55,11 +36,6 @@ def as_observed(child: Child, **changes: Any) -> ServiceView:
     )
     predictor = child.manifest["spec"]["predictor"] | {"timeoutSeconds": 60}
     return replace(ServiceView(meta, True, predictor), **changes)
-
-
-def container(child: Child) -> Mapping[str, Any]:
-    (found,) = child.manifest["spec"]["predictor"]["containers"]
-    return dict(found)
 
 
 def test_name_leads_to_a_service_with_a_valid_name() -> None:
