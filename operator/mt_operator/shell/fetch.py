@@ -19,6 +19,10 @@ class FetchError(Exception):
     """Nothing usable came back; the message says why."""
 
 
+class SilentError(FetchError):
+    """Nobody answered in time."""
+
+
 def session() -> aiohttp.ClientSession:
     """Return a session without proxies, cookies and unpacking; whoever asks for it closes it."""
     return aiohttp.ClientSession(
@@ -37,7 +41,8 @@ async def fetch(
     """Return what ``url`` answers to a GET, or to a POST of ``form``.
 
     Raises:
-        FetchError: nobody answers within ``seconds``, with more than 200 or at too great length.
+        SilentError: nobody answers within ``seconds``.
+        FetchError: there is nobody, another status than 200, or too long an answer.
     """
     method = "GET" if form is None else "POST"
     try:
@@ -49,7 +54,7 @@ async def fetch(
         ):
             data = await _bounded(answer.content, max_bytes)
     except TimeoutError as error:
-        raise FetchError(f"no answer within {seconds:g} s") from error
+        raise SilentError(f"no answer within {seconds:g} s") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise FetchError(str(error) or type(error).__name__) from error
     if answer.status != 200:

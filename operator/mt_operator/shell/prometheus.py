@@ -13,6 +13,7 @@ import asyncio
 import json
 import logging
 import math
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ import aiohttp
 from mt_operator.core.observed import PodReading, Tree
 from mt_operator.shell import counters
 from mt_operator.shell.counters import MalformedError, Sample, Told
-from mt_operator.shell.fetch import FetchError, fetch
+from mt_operator.shell.fetch import FetchError, SilentError, fetch
 from mt_operator.shell.scrape import is_ready, labelled, restarts_of
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ class Prometheus:
     session: aiohttp.ClientSession
     url: str
     failed: Callable[[], None] = lambda: None  # counts
+    clock: Callable[[], float] = time.monotonic
+    silence: tuple[float, str] = field(default=(-math.inf, ""), init=False)  # until when, and why
     problems: dict[str, str] = field(default_factory=dict, init=False)  # by what was asked for
 
     async def pods(
@@ -126,7 +129,15 @@ class Prometheus:
     async def _ask(self, promql: str, moment: float) -> list[Tree]:
         form = {"query": promql, "time": f"{moment:.3f}", "timeout": f"{SECONDS:g}s"}
         url = f"{self.url.rstrip('/')}/api/v1/query"
-        return decoded(await fetch(self.session, url, SECONDS, form=form, max_bytes=MAX_BYTES))
+        until, why = self.silence
+        if self.clock() < until:
+            raise FetchError(why)
+        try:
+            data = await fetch(self.session, url, SECONDS, form=form, max_bytes=MAX_BYTES)
+        except SilentError as error:  # other models must not wait for the same
+            self.silence = (self.clock() + 2 * SECONDS, str(error))
+            raise
+        return decoded(data)
 
     def _away(self, what: str, problem: str) -> None:
         self.failed()

@@ -16,7 +16,7 @@ from mt_operator.shell.counters import MalformedError, Told
 from mt_operator.shell.fetch import FetchError, address_of
 
 POD_SERVICE = "serving.kserve.io/inferenceservice"  # KServe's label on a predictor's pods
-AT_ONCE = 16  # pods of one model that are asked at the same time
+AT_ONCE = 32  # pods of one model that are asked at the same time
 
 
 async def scrape(
@@ -27,11 +27,14 @@ async def scrape(
     A pod that does not answer is there without process and counters where it was started anew, or
     where users may reach it; one that is only just starting is left out.
     """
-    gate = asyncio.Semaphore(AT_ONCE)
+    gate, loop = asyncio.Semaphore(AT_ONCE), asyncio.get_running_loop()
+    last = (
+        loop.time() + 2 * fetch.POD_SECONDS
+    )  # pods that do not answer must not delay others' looks
 
     async def ask(pod: Tree) -> Told | None:
         async with gate:
-            return await _told(session, pod)
+            return await _told(session, pod) if loop.time() < last else None
 
     return Reading(now, by_revision(pods, await asyncio.gather(*map(ask, pods)), revisions))
 

@@ -123,14 +123,24 @@ async def test_away_and_back_is_told_once_each(
 
 
 async def test_silent_one_is_not_waited_for(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = 0
+
     async def silent(_: web.Request) -> web.Response:
+        nonlocal requests
+        requests += 1
         await asyncio.sleep(60)
         raise AssertionError
 
     monkeypatch.setattr(prometheus, "SECONDS", 0.2)
+    moment = 0.0
     async with listening(silent, path="/api/v1/query") as port:
-        asked = Prometheus(session, f"http://127.0.0.1:{port}")
+        asked = Prometheus(session, f"http://127.0.0.1:{port}", clock=lambda: moment)
+        for _ in range(5):
+            assert await asked.pods("n", SERVICES, [], NOW, NOW) == {}
+        assert requests == 2, "two questions at once, and then nobody waits for the same again"
+        moment = 1.0
         assert await asked.pods("n", SERVICES, [], NOW, NOW) == {}
+        assert requests == 4
 
 
 def told(revision: str) -> Told:

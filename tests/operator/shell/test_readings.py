@@ -134,6 +134,18 @@ async def test_unreadable_pod_is_there_without_counters(
         assert reading.pods == {"r-1": (PodReading("uid-a", "", 1),)}
 
 
+async def test_many_silent_pods_cost_no_more_than_a_few(
+    session: Any, pods: Pods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "POD_SECONDS", 0.2)
+    monkeypatch.setattr("mt_operator.shell.scrape.AT_ONCE", 2)
+    await pods.add("127.0.0.1", silent)
+    there = [pod(str(number), revision="r-1") for number in range(50)]
+    reading = await scrape(session, there, ("r-1",), NOW)
+    assert len(reading.pods["r-1"]) == 50
+    assert len(pods.asked) <= 6
+
+
 @pytest.mark.parametrize(
     ("ready", "restarts", "there"),
     [
