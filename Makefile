@@ -125,8 +125,9 @@ manifests: ## print what `kubectl apply -k manifests/overlays/standalone` instal
 	@kubectl kustomize manifests/overlays/standalone
 
 .PHONY: docs
-docs: $(VENV_crds)/.complete $(VENV_operator)/.complete ## write the reference pages anew
+docs: $(VENV_crds)/.complete $(VENV_operator)/.complete $(VENV_cli)/.complete ## write the reference pages anew
 	PYTHONPATH=crds $(call PY,crds) crds/reference.py > docs/api-reference.md
 	PYTHONPATH=crds:operator $(call PY,operator) operator/reasons_table.py > docs/reasons.md
 	PYTHONPATH=crds:operator $(call PY,operator) operator/states_table.py > docs/states.md
+	PYTHONPATH=crds:operator:cli $(call PY,cli) cli/reference.py > docs/cli.md
 	$(call PY,operator) manifests/argocd/render.py > manifests/argocd/component/argocd-cm.yaml

@@ -20,6 +20,7 @@ from mt_cli.commands import (
     status,
     translate,
 )
+from mt_cli.completion import complete
 from mt_cli.connect import Connection, connect
 from mt_cli.errors import CliError, Code
 from mt_cli.output import Output, clean
@@ -37,10 +38,15 @@ COMMANDS: tuple[Command, ...] = (
     lint.COMMAND,
     doctor.COMMAND,
 )
+COMPLETE = "__complete"  # what a shell asks, through bin/kubectl_complete-translation
 
 
 def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
+    if argv[:1] == [COMPLETE]:
+        session = Session(lambda: connect(None, None), Output())
+        print("\n".join(complete(session, COMMANDS, argv[1:])))
+        return int(Code.DONE)
     args = parser(COMMANDS).parse_args(argv)
 
     def reach() -> Connection:

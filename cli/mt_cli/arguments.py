@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mt_cli.command import Command
 from mt_cli.errors import Code
@@ -42,7 +42,7 @@ def shared() -> Parser:
     return parser
 
 
-def parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
+def parser(commands: Sequence[Command]) -> Parser:
     """Return the parser of all commands."""
     codes = "\n".join(f"  {int(code)}  {code.meaning}" for code in Code)
     whole = Parser(
@@ -54,17 +54,29 @@ def parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
     parts = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
     common = shared()
     for command in commands:
-        examples = "\n".join(f"  {PROGRAM} {example}" for example in command.examples)
-        part = parts.add_parser(
-            command.name,
-            help=command.help,
-            description=_sentence(command),
-            epilog=f"examples:\n{examples}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            parents=[common],
-        )
+        part = parts.add_parser(command.name, help=command.help, **_texts(command, common))
         command.arguments(part)
     return whole
+
+
+def parser_of(command: Command, alone: bool = False) -> Parser:
+    """Return the parser of one command; ``alone``: without what every command has."""
+    texts = _texts(command, shared())
+    if alone:
+        texts |= {"parents": [], "add_help": False}
+    part = Parser(prog=f"{PROGRAM} {command.name}", **texts)
+    command.arguments(part)
+    return part
+
+
+def _texts(command: Command, common: Parser) -> dict[str, Any]:
+    examples = "\n".join(f"  {PROGRAM} {example}" for example in command.examples)
+    return {
+        "description": _sentence(command),
+        "epilog": f"examples:\n{examples}",
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+        "parents": [common],
+    }
 
 
 def _sentence(command: Command) -> str:
