@@ -108,9 +108,33 @@ def test_monitors_find_the_pods() -> None:
     }
     for name, spec in monitors().items():
         assert spec["selector"]["matchLabels"].items() <= labels[name].items()
-    text = json.dumps(monitors()["mt-predictors"])
-    assert re.sub(r"[^a-z]", "_", names.LABEL_MODEL) in text
-    assert f":{names.METRICS_PORT}" in text
+    label = re.sub(r"[^a-z]", "_", names.LABEL_MODEL)
+    assert label in json.dumps(monitors()["mt-predictors"])
+
+
+@pytest.mark.parametrize(
+    ("ip", "revision", "address"),
+    [
+        pytest.param("10.0.0.7", "", f"10.0.0.7:{names.METRICS_PORT}", id="Standard"),
+        pytest.param("10.0.0.7", "m-00001", f"10.0.0.7:{names.HTTP_PORT}", id="Knative"),
+        pytest.param("fd00::7", "", f"[fd00::7]:{names.METRICS_PORT}", id="IPv6"),
+        pytest.param("fd00::7", "m-00001", f"[fd00::7]:{names.HTTP_PORT}", id="IPv6 in Knative"),
+    ],
+)
+def test_predictor_is_scraped_where_it_shows_its_metrics(
+    ip: str, revision: str, address: str
+) -> None:
+    (endpoint,) = monitors()["mt-predictors"]["podMetricsEndpoints"]
+    label = "__meta_kubernetes_pod_label_serving_knative_dev_revision"
+    labels = {"__meta_kubernetes_pod_ip": ip, label: revision}
+    found = []
+    for rule in endpoint["relabelings"]:
+        if rule.get("targetLabel") != "__address__":
+            continue
+        matched = re.fullmatch(rule["regex"], ";".join(labels[key] for key in rule["sourceLabels"]))
+        if matched:
+            found.append(matched.expand(rule["replacement"].replace("$1", r"\1")))
+    assert found == [address]
 
 
 @pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda rule: rule["alert"])
