@@ -11,7 +11,16 @@ from typing import Any
 
 from tests.operator.builders import NOW, comparison, job_view
 from tests.operator.builders import SPEC as OWN_SPEC
-from tests.operator.model_builders import MODEL, NAMESPACE, PAUSED, SPEC, UID, WEIGHTS, World
+from tests.operator.model_builders import (
+    MINUTE,
+    MODEL,
+    NAMESPACE,
+    PAUSED,
+    SPEC,
+    UID,
+    WEIGHTS,
+    World,
+)
 from tests.operator.run_builders import ACTIVE, evaluating, judged, training
 
 from mt_contract import names
@@ -269,6 +278,48 @@ def blessed_by_hand() -> Recorded:
     return world
 
 
+ANALYSIS = {
+    "interval": "30s",
+    "minRequests": 50,
+    "metrics": [{"name": "errors", "builtin": "ErrorRate", "max": "0.01"}],
+}
+
+
+def _analysed(rate: int, steps: list[Any]) -> Recorded:
+    world = in_production(rollout={"steps": steps})
+    world.users.rate = rate
+    world.change(training={"seed": 7}, rollout={"analysis": ANALYSIS})
+    world.until_weight(10)
+    world.settle()
+    return world
+
+
+def _wait(world: Recorded, minutes: int) -> None:
+    """Let time pass, looking where the operator wants to look."""
+    until = world.now + minutes * MINUTE
+    while world.now < until:
+        plan = world.settle()
+        world.now = min(until, world.now + (plan.requeue_after or MINUTE))
+    world.settle()
+
+
+def analysis_failure() -> Recorded:
+    world = _analysed(2000, PAUSED)
+    world.users.errors = 1.0
+    _wait(world, 2)
+    assert world.rejected["reason"] == "AnalysisFailed"
+    return world
+
+
+def no_data() -> Recorded:
+    world = _analysed(0, WEIGHTS)
+    _wait(world, 10)
+    assert world.told("Paused")["reason"] == "NoData"
+    world.users.rate = 2000
+    world.run_until("UpToDate")
+    return world
+
+
 def rejected_then_suspended() -> Recorded:
     world = gate_failure()
     world.change(suspend=True)
@@ -368,6 +419,8 @@ STORIES: Mapping[str, Story] = {
     "paused by hand": paused_by_hand,
     "rolled back by hand": rolled_back_by_hand,
     "blessed by hand": blessed_by_hand,
+    "its analysis fails": analysis_failure,
+    "there is no data": no_data,
     "rejected, then suspended": rejected_then_suspended,
     "rejected, then refused": rejected_then_refused,
     "suspended under traffic": suspended_under_traffic,

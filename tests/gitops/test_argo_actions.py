@@ -60,6 +60,11 @@ TABLE = [
         id="a candidate has its traffic for a while",
     ),
     pytest.param(
+        {"candidate": CANARY | {"analysis": {"verdict": "NoData"}}},
+        {"abort", "pause", "promote", "promote-full"},
+        id="there is no data to judge a candidate by",
+    ),
+    pytest.param(
         {"candidate": CANARY | {"stage": "AwaitingApproval"}},
         {"abort", "pause", "promote", "promote-full"},
         id="a candidate waits for an approval",

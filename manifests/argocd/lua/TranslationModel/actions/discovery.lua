@@ -6,7 +6,8 @@ local moving = candidate ~= nil and candidate.stage ~= "RollingBack"
 
 local stages = {AwaitingApproval = true, Canary = true, Promoting = true}
 local split = moving and not suspended and stages[candidate.stage] == true
-local waits = split and (candidate.paused == true or candidate.stage == "AwaitingApproval")
+local waits = split and (candidate.paused == true or candidate.stage == "AwaitingApproval"
+  or (candidate.analysis or {}).verdict == "NoData")
 if split and not waits then
   local step = ((candidate.rollout or {}).steps or {})[(candidate.step or 0) + 1]
   waits = step ~= nil and step.pause ~= nil
