@@ -1,8 +1,9 @@
-"""Any interleaving of what users, runs, pods, gateway and kills do: the promises hold.
+"""Any interleaving of what users, runs, pods, gateway, traffic and kills do: the promises hold.
 
 Never two candidates, never weight without blessing, check and readiness, never less than all of
-the traffic; and it always comes to rest: done, or with a reason that a person can read.
-HYPOTHESIS_PROFILE=long looks at many more interleavings.
+the traffic; never a promotion while the evidence is against it or lacks; a stale token does
+nothing; and it always comes to rest: done, or with a reason that a person can read.
+HYPOTHESIS_PROFILE=long takes more than 100,000 steps, and prints how many.
 """
 
 from __future__ import annotations
@@ -10,26 +11,33 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from tests.operator.model_builders import MINUTE, MODEL, PAUSED, SPEC, CrashError, World
+from tests.operator.rollout_promises import Witness
 
 from mt_contract import names
 from mt_contract.defaults import merge
-from mt_contract.names import GROUP
-from mt_contract.report import Failure, ProbeResult
-from mt_operator.core.model.outcome import Progress, outcome
-from mt_operator.core.model.rollout import TRANSITIONS
-from mt_operator.core.model.state import Stage
-from mt_operator.core.observed import RunView
+from mt_contract.report import Failure
 
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+EXAMPLES, LENGTH = (int(os.environ.get("EXAMPLES", "1150")), 100) if LONG else (12, 30)
+QUICK = os.environ.get("HYPOTHESIS_SHRINK") == "no"
+STEPS = [0]  # rules that were taken
 
-
+ANALYSIS = {
+    "interval": "30s",
+    "minRequests": 50,
+    "metrics": [
+        {"name": "errors", "builtin": "ErrorRate", "max": "0.01"},
+        {"name": "ratio", "builtin": "ErrorRate", "maxRatio": "2"},
+        {"name": "restarts", "builtin": "Restarts", "max": "0"},
+    ],
+}
+WAITING = [{"setWeight": 10}, {"pause": {}}, {"setWeight": 50}, {"setWeight": 100}]
 CHANGES: list[Mapping[str, Any]] = [
     {"training": {"seed": 1}},
     {"training": {"seed": 2}},
@@ -40,6 +48,17 @@ CHANGES: list[Mapping[str, Any]] = [
     {"evaluation": {"gates": [{"name": "low", "metric": "chrF", "min": "30"}]}},
     {"suspend": True},
     {"suspend": False},
+    {"rollout": {"approval": "Required"}},
+    {"rollout": {"approval": "Automatic"}},
+    {"rollout": {"steps": WAITING}},
+    {"rollout": {"steps": PAUSED}},
+    {"rollout": {"steps": [{"setWeight": 100}]}},
+    {"rollout": {"analysis": ANALYSIS | {"onNoData": "Pause"}}},
+    {"rollout": {"analysis": ANALYSIS | {"onNoData": "Fail"}}},
+    {"rollout": {"analysis": ANALYSIS | {"onNoData": "Pass", "failureLimit": 1}}},
+    {"rollout": {"analysis": ANALYSIS | {"syntheticTraffic": {"requestsPerSecond": 1}}}},
+    {"alerts": [{"receiver": "nobody", "on": ["RolledBack"]}]},
+    {"alerts": []},
 ]
 KNOBS = [
     ("chrf", "31.5"),
@@ -53,6 +72,18 @@ KNOBS = [
     ("lose_probes", True),
     ("lose_probes", False),
 ]
+TRAFFIC = [
+    ("rate", 0),
+    ("rate", 2000),
+    ("errors", 0.0),
+    ("errors", 0.05),
+    ("errors", 1.0),
+    ("away", True),
+    ("away", False),
+    ("restarts", 1),
+    ("restarts", 2),
+]
+ACTIONS = ["promote", "abort", "retry", "rollback", "bless", "pause", "resume", "retrain"]
 
 
 class Rollouts(RuleBasedStateMachine):
@@ -61,35 +92,44 @@ class Rollouts(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World(spec=merge(SPEC, {"rollout": {"steps": PAUSED}}))
-        self.checked: set[str] = set()
-        self.blessed: set[str] = set()
+        self.world.users.rate = 2000
+        self.witness = Witness(self.world)
 
-    @initialize(serving=st.booleans())
-    def begin(self, serving: bool) -> None:
+    @initialize(serving=st.booleans(), analysed=st.booleans())
+    def begin(self, serving: bool, analysed: bool) -> None:
+        if analysed:
+            self.world.change(rollout={"analysis": ANALYSIS})
         if serving:
             self.world.run_until("UpToDate")
 
     @rule(looks=st.integers(1, 6))
     def go_on(self, looks: int) -> None:
         for _ in range(looks):
-            self._look()
+            self.witness.look()
             self.world.live()
 
     @rule()
     def look_twice(self) -> None:
-        self._look()
-        self._look()
+        self.witness.look()
+        self.witness.look()
 
     @rule(writes=st.integers(0, 3))
     def kill(self, writes: int) -> None:
         self.world.crash_after = writes
         with suppress(CrashError):
-            self._look()
+            self.witness.look()
         self.world.crash_after = None
 
-    @rule(minutes=st.sampled_from([1, 5, 31]))
-    def wait(self, minutes: int) -> None:
-        self.world.now += minutes * MINUTE
+    @rule(seconds=st.sampled_from([5, 30, 60, 300, 1860]))
+    def wait(self, seconds: int) -> None:
+        self.world.now += seconds * MINUTE / 60
+
+    @rule(times=st.integers(1, 4))
+    def wait_as_asked(self, times: int) -> None:
+        for _ in range(times):
+            plan = self.witness.look()
+            self.world.live()
+            self.world.now += plan.requeue_after or MINUTE
 
     @rule()
     def go_far(self) -> None:
@@ -100,7 +140,7 @@ class Rollouts(RuleBasedStateMachine):
         for _ in range(25):
             if self.world.candidate.get("weight"):
                 return
-            self._look()
+            self.witness.look()
             self.world.live()
 
     @rule(change=st.sampled_from(CHANGES))
@@ -111,6 +151,10 @@ class Rollouts(RuleBasedStateMachine):
     def behave(self, knob: tuple[str, Any]) -> None:
         setattr(self.world, *knob)
 
+    @rule(knob=st.sampled_from(TRAFFIC))
+    def users_and_pods(self, knob: tuple[str, Any]) -> None:
+        setattr(self.world.users, *knob)
+
     @rule(well=st.booleans())
     def pods(self, well: bool) -> None:
         if well:
@@ -118,11 +162,23 @@ class Rollouts(RuleBasedStateMachine):
         elif self.world.candidate.get("revision"):
             self.world.unready.add(self.world.service_of(self.world.candidate))
 
-    @rule(action=st.sampled_from(["abort", "retry"]), suffix=st.integers(0, 3))
-    def annotate(self, action: str, suffix: int) -> None:
-        source = self.world.candidate if action == "abort" else self.world.rejected
-        target = source.get("revision") or source.get("run") or "nothing"
-        self.world.annotations[f"{GROUP}/{action}"] = f"{target}/{suffix}"
+    @rule(action=st.sampled_from(ACTIONS), full=st.booleans())
+    def ask(self, action: str, full: bool) -> None:
+        world = self.world
+        earlier = (world.status.get("previous") or [{}])[0]
+        source = {"retry": world.rejected, "bless": world.rejected, "rollback": earlier}.get(
+            action, world.candidate
+        )
+        by_run = action == "bless" or "revision" not in source
+        target = source.get("run" if by_run else "revision") or "nothing"
+        full = full and action == "promote"
+        world.ask(action, f"full/{target}" if full else target)
+
+    @rule(action=st.sampled_from([action for action in ACTIONS if action != "retrain"]))
+    def ask_for_nothing(self, action: str) -> None:
+        self.witness.look()  # whatever was asked for before is handled
+        if not self._pending():
+            self.witness.does_nothing(action, "r-00000000")
 
     @rule(kind=st.sampled_from(["services", "runs", "jobs"]))
     def delete(self, kind: str) -> None:
@@ -136,53 +192,21 @@ class Rollouts(RuleBasedStateMachine):
             spec = {"candidate": True, "training": {"seed": seed}}
             self.world.create_run(f"by-hand-{seed}", spec)
 
-    def _look(self) -> None:
-        """Look once, and check what was written against what was seen."""
-        self._note()
-        world, before = self.world, self.world.candidate
-        ready = {name for name, thing in world.services.items() if thing.ready}
-        plan = world.look()
-        if plan.requeue_after is not None:
-            assert plan.requeue_after > timedelta()
-        for child in plan.apply:
-            if child.key[0] == "HTTPRoute":
-                self._right_weights(child.manifest, ready)
-        self._allowed_step(before, world.candidate)
+    def _pending(self) -> bool:
+        handled = self.world.status.get("handled") or {}
+        asked = {key.rpartition("/")[2]: t for key, t in self.world.annotations.items()}
+        return any(handled.get(action) != token for action, token in asked.items())
 
-    def _note(self) -> None:
-        """Note which runs were ever blessed, and which revisions passed a serving check."""
-        for name, run in self.world.runs.items():
-            view = RunView(run.meta(), run.manifest["spec"], run.status)
-            self.blessed |= {name} if outcome(view).progress is Progress.BLESSED else set()
-        for job in self.world.jobs.values():
-            said = job.message
-            if isinstance(said, ProbeResult) and (said.failures, said.agreement) == (0, "1"):
-                self.checked.add(job.meta().labels[names.LABEL_REVISION])
-
-    def _right_weights(self, manifest: Any, ready: set[str]) -> None:
-        weights = {
-            ref["name"].removesuffix("-predictor"): ref["weight"]
-            for ref in manifest["spec"]["rules"][0]["backendRefs"]
-        }
-        assert sum(weights.values()) == 100
-        serving = self.world.production.get("revision")
-        for name, weight in weights.items():
-            revision = name.removeprefix(f"{MODEL}-")
-            if weight and revision != serving:
-                assert revision in self.checked, "weight without a serving check"
-                assert name in ready, "weight without readiness"
-
-    def _allowed_step(self, before: Any, after: Any) -> None:
-        a, b = before.get("stage"), after.get("stage")
-        same = before.get("run") == after.get("run")
-        if a and a != b and (same or not after):
-            assert (b and Stage(b)) in TRANSITIONS[Stage(a)], f"{a} led to {b}"
+    @invariant()
+    def count(self) -> None:
+        STEPS[0] += 1
 
     @invariant()
     def candidate_with_weight_is_blessed(self) -> None:
         candidate = self.world.candidate
         if candidate.get("weight"):
-            assert candidate["run"] in self.blessed
+            blessed = candidate["run"] in self.witness.blessed
+            assert blessed or candidate.get("override")
 
     @invariant()
     def nothing_serves_but_what_is_known(self) -> None:
@@ -199,17 +223,21 @@ class Rollouts(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let everything be well again: it comes to rest, with an answer."""
-        world = self.world
+        world, users = self.world, self.world.users
         world.unready.clear()
         world.gateway_works, world.probe, world.lose_probes = True, None, False
         world.agreement, world.chrf = "1", "48.2"
-        if world.spec.get("suspend"):
-            world.change(suspend=False)
-        for _ in range(60):
+        users.rate, users.errors, users.away = 2000, 0.0, False
+        world.change(suspend=False, alerts=[])
+        for _ in range(150):
             plan = world.settle()
-            if plan.requeue_after is None:
+            if world.condition("Paused") == "True":
+                held = world.candidate.get("paused")
+                world.ask("resume" if held else "promote", world.candidate["revision"])
+            elif plan.requeue_after is None:
                 break
-            world.now += plan.requeue_after
+            else:
+                world.now += plan.requeue_after
         else:
             raise AssertionError(f"no rest: {world.status}")
         assert (world.condition("UpToDate") == "True") != (world.condition("Stalled") == "True")
@@ -220,13 +248,20 @@ class Rollouts(RuleBasedStateMachine):
             assert world.weights() == {world.production["revision"]: 100}
         else:
             assert names.route_name(MODEL) not in world.routes
+        assert not [name for name in world.jobs if "-traffic-" in name]
 
 
 Rollouts.TestCase.settings = settings(
-    max_examples=400 if LONG else 10,
-    stateful_step_count=60 if LONG else 25,
+    max_examples=EXAMPLES,
+    stateful_step_count=LENGTH,
     deadline=None,
+    phases=(Phase.generate,) if QUICK else tuple(Phase),
     derandomize=not LONG,
     suppress_health_check=list(HealthCheck),
 )
 TestRollouts = Rollouts.TestCase
+
+
+def test_steps_that_were_taken() -> None:
+    print(f"{STEPS[0]:,} steps of the rollout machine")
+    assert STEPS[0] >= (100_000 if LONG else 100)
