@@ -16,6 +16,14 @@ BEFORE_REVISION = ("Training", "Evaluating")
 BEFORE_WEIGHT = ("Deploying", "ServingCheck")
 
 
+_SUSPENDED = "spec.suspend is set: nothing goes on before it is set to false in the spec."
+
+
+def suspended(model: Tree) -> bool:
+    """Return whether nothing new may start, as its spec says."""
+    return bool((model.get("spec") or {}).get("suspend"))
+
+
 def refuse(message: str, code: Code = Code.NOT_NOW) -> CliError:
     """Return the error of an action that makes no sense now."""
     return CliError(message, code)
@@ -40,6 +48,8 @@ def promote(model: Tree, full: bool) -> str:
     if stage in BEFORE_WEIGHT:
         told = "nothing gets weight before its serving check, which nobody can skip"
         raise refuse(f"{revision} is in stage {stage}: {told}. Try again in a moment.")
+    if suspended(model):
+        raise refuse(_SUSPENDED)
     if full and stage != "Promoting":
         return f"full/{revision}"
     if not _waits(model, candidate):
@@ -83,13 +93,12 @@ def resume(model: Tree) -> str:
     Raises:
         CliError: there is none, or nothing holds it that ``resume`` could end.
     """
-    if (model.get("spec") or {}).get("suspend"):
-        told = "spec.suspend is set: nothing goes on before it is set to false in the spec"
-        raise refuse(f"{told} (`resume` ends a `pause`, and no more).")
     candidate = _candidate(model, "resume")
     if candidate.get("paused"):
         return _called(candidate)
     told = f"nobody paused {_called(candidate)} ({where(model)})"
+    if suspended(model):
+        raise refuse(f"{told}; {_SUSPENDED}")
     if holds(model, "Paused"):
         why = condition(model, "Paused").get("message")
         raise refuse(f"{told}; what it waits for is something else: {why}")
@@ -150,25 +159,39 @@ def retrain(model: Tree) -> str:
     Raises:
         CliError: nothing new may start.
     """
-    if (model.get("spec") or {}).get("suspend"):
-        raise refuse("spec.suspend is set: nothing new starts. Set it to false first.")
+    if suspended(model):
+        raise refuse(_SUSPENDED)
     stalled = condition(model, "Stalled")
     if stalled.get("status") == "True" and stalled.get("reason") == "NotSupportedYet":
         raise refuse(f"nothing may start: {stalled.get('message')}")
     return "manual"
 
 
-def bless(run: Tree) -> tuple[str, str]:
-    """Return the model and the run whose failed gates are overridden.
+def model_of(run: Tree) -> str:
+    """Return the model that rolls a run out, if it is blessed.
 
     Raises:
-        CliError: the run has no verdict to override, or no model would roll it out.
+        CliError: there is none.
     """
     name, spec = name_of(run), run.get("spec") or {}
     model = str((spec.get("modelRef") or {}).get("name", ""))
-    if not model or not spec.get("candidate"):
-        told = f"{name} is an experiment (spec.candidate is not set): no model rolls it out"
-        raise refuse(f"{told}. Write a TrainingRun with modelRef and candidate: true.")
+    if model and spec.get("candidate"):
+        return model
+    told = f"{name} is an experiment (spec.candidate is not set): no model rolls it out"
+    raise refuse(f"{told}. Write a TrainingRun with modelRef and candidate: true.")
+
+
+def bless(model: Tree, run: Tree) -> str:
+    """Return the run whose failed gates are overridden.
+
+    Raises:
+        CliError: the run has no verdict to override, or nothing may start.
+    """
+    name = name_of(run)
+    if suspended(model):
+        raise refuse(_SUSPENDED)
+    if (status_of(model).get("production") or {}).get("run") == name:
+        raise refuse(f"{name} is in production: there is nothing to override.")
     if holds(run, "Blessed"):
         raise refuse(f"{name} passed all its gates: there is nothing to override.")
     verdict = (status_of(run).get("evaluation") or {}).get("verdict")
@@ -178,7 +201,7 @@ def bless(run: Tree) -> tuple[str, str]:
             told = f"{name} failed before it had an evaluation: {failed.get('message')}"
             raise refuse(f"{told} A model that was never judged cannot be blessed.")
         raise refuse(f"{name} is not evaluated yet: wait for its gates, then decide.")
-    return model, name
+    return name
 
 
 def _candidate(model: Tree, action: str) -> Tree:

@@ -129,7 +129,7 @@ REFUSED = [
         "no requests came", id="resume what waits for data",
     ),
     pytest.param(
-        "resume pt-en", suspended(in_canary(READY, PAUSED, paused=True)), "spec.suspend is set",
+        "resume pt-en", suspended(in_canary(READY, PAUSED)), "spec.suspend is set",
         id="resume what is suspended",
     ),
     pytest.param("retry pt-en", model(), "nothing to retry", id="retry without a rejection"),

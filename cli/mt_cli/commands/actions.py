@@ -105,11 +105,13 @@ def _rollback(session: Session, args: Namespace) -> Code:
 
 
 def _bless(session: Session, args: Namespace) -> Code:
-    name, target = targets.bless(session.cluster.run(args.run_name))
+    run = session.cluster.run(args.run_name)
+    name = targets.model_of(run)
     if args.name not in (None, name):
-        told = f"{target} is a run of {name}, not of {args.name}"
+        told = f"{args.run_name} is a run of {name}, not of {args.name}"
         raise CliError(f"{told}: name that model, or only the run.", Code.USAGE)
-    return act(session, "bless", session.cluster.model(name), target, args)
+    model = session.cluster.model(name)
+    return act(session, "bless", model, targets.bless(model, run), args)
 
 
 def _of_model(action: str) -> Callable[[Session, Namespace], Code]:
