@@ -84,7 +84,8 @@ contract: $(VENVS) ## CRDs and operator against a real API server, without nodes
 	$(call PY,cli) -m pytest -q -m apiserver tests/cli
 
 .PHONY: slow
-slow: $(VENVS) ## trainings that are killed and resumed, parity on every sentence
+slow: $(VENVS) ## trainings that are killed and resumed, parity on every sentence; against a real Prometheus
+	$(call PY,operator) -m pytest -q -m slow tests/operator
 	$(call PY,trainer_image) -m pytest -q -m slow tests/trainer
 	$(call PY,cli) -m pytest -q -m slow tests/cli
 
