@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.operator.builders import NOW, comparison, job_view
 from tests.operator.builders import SPEC as OWN_SPEC
+from tests.operator.knative_world import CLUSTER, KnativeWorld
 from tests.operator.model_builders import (
     MINUTE,
     MODEL,
@@ -278,6 +279,25 @@ def blessed_by_hand() -> Recorded:
     return world
 
 
+@dataclass
+class RecordedKnative(Recorded, KnativeWorld):
+    """The same on a cluster with Knative."""
+
+
+def aborted_in_knative() -> Recorded:
+    """In Knative mode: one revision is promoted, the next one is aborted under traffic."""
+    world = RecordedKnative(spec=merge(SPEC, {"rollout": {"steps": PAUSED}}), cluster=CLUSTER)
+    world.run_until("UpToDate")
+    world.change(training={"seed": 7})
+    world.run_until("UpToDate")
+    world.change(training={"seed": 8})
+    world.until_weight(10)
+    world.ask("abort", world.candidate["revision"])
+    world.run_until("Degraded")
+    world.settle()
+    return world
+
+
 ANALYSIS = {
     "interval": "30s",
     "minRequests": 50,
@@ -419,6 +439,7 @@ STORIES: Mapping[str, Story] = {
     "paused by hand": paused_by_hand,
     "rolled back by hand": rolled_back_by_hand,
     "blessed by hand": blessed_by_hand,
+    "in Knative mode, aborted under traffic": aborted_in_knative,
     "its analysis fails": analysis_failure,
     "there is no data": no_data,
     "rejected, then suspended": rejected_then_suspended,
