@@ -42,15 +42,6 @@ def test_rules_of_more_than_one_field(document: Tree, edits: Tree, expected: str
     assert bool(found) == bool(expected), found
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
-def test_a_bad_value_of_every_field_is_refused(kind: str) -> None:
-    """One value of each field; the others, and the good ones, are in the slow test."""
-    bad = {f"{line.values[0]['kind']} {line.values[2]}": line.values for line in test_fields.bad()}
-    for document, edits, path, message in bad.values():
-        if document["kind"] == kind:
-            assert messages(edited(document, edits)), (path, message)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_value_of_every_field() -> None:
