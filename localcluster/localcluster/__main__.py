@@ -238,7 +238,7 @@ def run_audit_writes(arguments: argparse.Namespace) -> None:
             f"there is no {instance.audit_log}; have it written by "
             f"`up --audit --name {instance.name}`"
         )
-    print(audit.table(audit.counted(audit.writes(instance.audit_log, arguments.since))))
+    print(audit.table(audit.writes(instance.audit_log, arguments.since)))
 
 
 def moment(text: str) -> datetime:

@@ -91,7 +91,12 @@ def counted(found: Iterable[Write]) -> Counter[tuple[str, str, str, str]]:
     return Counter((each.user, each.agent, each.verb, each.kind) for each in found)
 
 
-def table(counts: Counter[tuple[str, str, str, str]]) -> str:
-    """Return the counts as lines, the highest first."""
-    rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
-    return "\n".join(f"{count:7}  {'  '.join(what)}" for what, count in rows)
+def table(found: Iterable[Write]) -> str:
+    """Return the counts as lines, the highest first; of which were refused, after each."""
+    everything = list(found)
+    refused = counted(each for each in everything if each.refused)
+    rows = sorted(counted(everything).items(), key=lambda row: (-row[1], row[0]))
+    return "\n".join(
+        f"{count:7}  {'  '.join(what)}" + (f"  ({refused[what]} refused)" if refused[what] else "")
+        for what, count in rows
+    )

@@ -87,7 +87,16 @@ def test_writes_are_counted_from_a_time_on(tmp_path: Path) -> None:
     who = ("system:serviceaccount:s:operator", "mt-operator")
     assert audit.counted(audit.writes(log, since)) == Counter({(*who, "patch", "jobs.batch"): 2})
     assert audit.counted(audit.writes(log)).total() == 4
-    assert audit.table(audit.counted(audit.writes(log))).splitlines()[0].split()[0] == "3"
+
+
+def test_the_table_tells_what_was_refused(tmp_path: Path) -> None:
+    refused = event("create", responseStatus={"code": 409})
+    log = logged(tmp_path, event("create"), refused, event(), event(), event())
+    patched, created = audit.table(audit.writes(log)).splitlines()
+    assert patched.split()[0] == "3"
+    assert "refused" not in patched
+    assert created.split()[0] == "2"
+    assert created.endswith("create  jobs.batch  (1 refused)")
 
 
 def test_a_line_that_is_being_written_waits_for_its_end(tmp_path: Path) -> None:
