@@ -28,6 +28,7 @@ class Child:
 
     manifest: Manifest
     mode: Mode = Mode.APPLY
+    removes: bool = False  # fields that are there and not in the manifest: it has to be sent
 
     @property
     def key(self) -> tuple[str, str]:

@@ -188,7 +188,8 @@ async def _adopt(api: Api, child: Child, found: Object, owner: str) -> None:
     if child.mode is Mode.CREATE:
         return
     manifest = child.manifest
-    if contains(found | {key: manifest[key] for key in ("apiVersion", "kind")}, manifest):
+    head = {key: manifest[key] for key in ("apiVersion", "kind")}
+    if not child.removes and contains(found | head, manifest):
         return
     # With its UID: should another object have taken the name meanwhile, this is a conflict.
     same = dict(manifest["metadata"]) | {"uid": found["metadata"]["uid"]}

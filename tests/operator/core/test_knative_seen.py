@@ -276,7 +276,9 @@ def test_percentage_alone_leaves_the_template_as_it_is() -> None:
     )
     predictor = child.manifest["spec"]["predictor"] | {"timeout": 60}
     view = ServiceView(meta, True, predictor)
-    change = exposed(OWNER, view, Exposure(50, public=True)).manifest
+    child = exposed(OWNER, view, Exposure(50, public=True))
+    change = child.manifest
+    assert child.removes  # a label that is there
     assert change["spec"]["predictor"] == predictor | {"canaryTrafficPercent": 50}
     assert change["metadata"]["annotations"] == metadata["annotations"]
     assert not DARK.items() & change["metadata"]["labels"].items()

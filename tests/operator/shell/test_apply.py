@@ -108,6 +108,12 @@ async def test_nothing_is_sent_where_nothing_differs() -> None:
     assert not await done(Server(), snapshot(existing(), found, startTime="x"), plan)
 
 
+async def test_child_that_takes_fields_away_is_sent_although_all_that_it_says_is_there() -> None:
+    gone = replace(child("route", Mode.APPLY), removes=True)
+    seen = snapshot(existing("route"))
+    assert await done(Server(), seen, Plan(apply=(gone,))) == [("apply", "route")]
+
+
 async def test_applied_child_carries_the_uid_that_was_seen() -> None:
     server = Server()
     seen = snapshot(existing("route", spec={"weight": 1}))

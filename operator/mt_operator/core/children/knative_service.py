@@ -7,7 +7,7 @@ what makes a pod ``restricted`` on the container, where no feature flag is neede
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -87,7 +87,7 @@ def knative_service(
 
 def exposed(owner: Meta, observed: ServiceView, exposure: Exposure) -> Child:
     """Return ``observed`` with another exposure, and its template as it is."""
-    labels = {k: v for k, v in ours(observed.meta.labels).items() if k not in DARK}
+    labels = ours(observed.meta.labels)
     metadata = {
         "name": observed.meta.name,
         "namespace": owner.namespace,
@@ -95,7 +95,8 @@ def exposed(owner: Meta, observed: ServiceView, exposure: Exposure) -> Child:
         "annotations": ours(observed.meta.annotations),
         "ownerReferences": [owner_reference(owner, names.MODEL_KIND)],
     }
-    return _child(metadata, dict(observed.predictor) | {PERCENT: exposure.percent})
+    child = _child(metadata, dict(observed.predictor) | {PERCENT: exposure.percent})
+    return replace(child, removes=exposure.public and not is_public(observed))
 
 
 def is_public(view: ServiceView) -> bool:
