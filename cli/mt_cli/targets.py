@@ -50,7 +50,7 @@ def promote(model: Tree, full: bool) -> str:
         raise refuse(f"{revision} is in stage {stage}: {told}. Try again in a moment.")
     if suspended(model):
         raise refuse(_SUSPENDED)
-    if full and stage != "Promoting":
+    if full:
         return f"full/{revision}"
     if not _waits(model, candidate):
         raise refuse(
@@ -216,11 +216,17 @@ def _candidate(model: Tree, action: str) -> Tree:
 
 
 def _waits(model: Tree, candidate: Tree) -> bool:
-    """Return whether the candidate waits for a person, or pauses."""
+    """Return whether the candidate waits for a person or for requests, or pauses."""
     steps: Sequence[Tree] = (candidate.get("rollout") or {}).get("steps") or ()
     step = int(candidate.get("step") or 0)
     pausing = candidate.get("stage") == "Canary" and step < len(steps) and "pause" in steps[step]
-    return candidate.get("stage") == "AwaitingApproval" or pausing or bool(candidate.get("paused"))
+    no_data = (candidate.get("analysis") or {}).get("verdict") == "NoData"
+    return bool(
+        candidate.get("stage") == "AwaitingApproval"
+        or pausing
+        or no_data
+        or candidate.get("paused")
+    )
 
 
 def where(model: Tree) -> str:

@@ -70,6 +70,20 @@ def second_in_production() -> World:
     return world
 
 
+def without_data() -> World:
+    world = served(rollout={"steps": [{"setWeight": 10}, {"setWeight": 100}]})
+    world.change(rollout={"analysis": {"interval": "30s", "minRequests": 50}})
+    world.change(training={"seed": 7})
+    world.until_weight(10)
+    for _ in range(40):
+        plan = world.settle()
+        if (world.candidate.get("analysis") or {}).get("verdict") == "NoData":
+            return world
+        assert plan.requeue_after is not None, world.status
+        world.now += plan.requeue_after
+    raise AssertionError(world.status)
+
+
 def suspended() -> World:
     world = in_pause()
     world.change(suspend=True)
@@ -97,6 +111,8 @@ STATES: Mapping[str, Callable[[], World]] = {
     "rejected by a gate": rejected_by_gate,
     "rolling back": rolling_back,
     "second in production": second_in_production,
+    "promoting": lambda: upgraded().to_stage("Promoting"),
+    "without data": without_data,
     "suspended": suspended,
 }
 ACTIONS = ("promote", "promote --full", "abort", "pause", "resume", "retry", "rollback", "retrain")

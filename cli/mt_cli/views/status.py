@@ -162,7 +162,8 @@ def _analysis(model: Tree, now: datetime) -> tuple[Block, ...]:
         return ()
     facts = Facts(
         (
-            ("verdict", verdict(str(analysis.get("verdict", "")))),
+            ("verdict", verdict(str(analysis.get("verdict") or _NO_VERDICT))),
+            ("why", str(analysis.get("message") or "")),
             ("requests", str(analysis.get("requests", ""))),
             ("failed in a row", str(analysis.get("failures") or "")),
             ("evidence since", age(analysis.get("since"), now)),
@@ -174,6 +175,9 @@ def _analysis(model: Tree, now: datetime) -> tuple[Block, ...]:
     rows = tuple(_metric(metric) for metric in metrics)
     columns = ("metric", "verdict", "candidate", "production", "bound", "requests", "evidence", "")
     return (facts, Table(columns, rows)) if rows else (facts,)
+
+
+_NO_VERDICT = "none written since this weight was given: that is done when it changes"
 
 
 def _metric(metric: Tree) -> tuple[str | Cell, ...]:
