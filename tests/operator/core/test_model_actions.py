@@ -230,7 +230,7 @@ def _revision(world: World) -> str:
             _suspended, "retrain", lambda _: "x", "not now: suspend is set", id="retrain, suspended"
         ),
         pytest.param(_in_canary, "resume", _revision, "nobody paused", id="nothing to resume"),
-        pytest.param(served, "pause", lambda _: "r-0", "no candidate", id="nothing to pause"),
+        pytest.param(served, "pause", lambda _: "r-0", "There is none now", id="nothing to pause"),
         pytest.param(
             served, "retry", lambda _: "r-0", "not in status.rejected", id="nothing to retry"
         ),

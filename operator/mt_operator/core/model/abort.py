@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mt_operator.core.model.advice import ROLLBACK, how_to
+from mt_operator.core.model.advice import no_such_candidate
 from mt_operator.core.model.outcome import Progress, outcome
 from mt_operator.core.model.rollback import reject
-from mt_operator.core.model.state import ModelStatus, Stage
+from mt_operator.core.model.state import Stage
 from mt_operator.core.model.trigger import ask_again, next_request
 from mt_operator.core.model.turn import Situation, Turn
 from mt_operator.core.reasons import Reason
@@ -17,9 +17,9 @@ def abort(s: Situation, turn: Turn, token: str) -> Turn | str:
     """End the candidate; its traffic goes back to production."""
     candidate, target = turn.status.candidate, token.partition("/")[0]
     if candidate is None or not candidate.goes_by(target):
-        return f"{target} is not the candidate; nothing happens. {_under_way(s, turn.status)}"
+        return no_such_candidate(s.meta, turn.status, target)
     if candidate.stage is Stage.ROLLING_BACK:
-        return f"{target} is rejected already, and its traffic goes back. Nothing more is to do."
+        return f"{target} is rejected already, and its traffic goes back. Nothing is to do."
     return reject(s, turn, Reason.ABORTED, f"{target} was aborted by annotation")
 
 
@@ -28,7 +28,8 @@ def retry(s: Situation, turn: Turn, token: str) -> Turn | str | None:
     status, target = turn.status, token.partition("/")[0]
     runs = {e.run for e in status.rejected if target in (e.run, e.revision)}
     if not runs:
-        return f"{target} is not in status.rejected; nothing happens. {_under_way(s, status)}"
+        known = ", ".join(entry.revision or entry.run for entry in status.rejected) or "none"
+        return f"{target} is not in status.rejected, which names: {known}. Name one of these."
     if status.candidate is not None and status.candidate.stage is Stage.ROLLING_BACK:
         return None  # its traffic is on the way back: a moment later
     kept = tuple(e for e in status.rejected if target not in (e.run, e.revision))
@@ -40,14 +41,3 @@ def retry(s: Situation, turn: Turn, token: str) -> Turn | str | None:
         # It goes on where it was, but as a new request: it may be older than production.
         return turn.to(asked=replace(asked, since=next_request(s, status)))
     return turn.to(asked=ask_again(s, asked, token))
-
-
-def _under_way(s: Situation, status: ModelStatus) -> str:
-    candidate, production = status.candidate, status.production
-    if candidate is not None:
-        return f"The candidate is {candidate.name}."
-    if production is not None and status.previous:
-        earlier = status.previous[0].revision
-        told = f"There is no candidate; {production.revision} is in production."
-        return f"{told} The way back to {earlier}: {how_to(s.meta, ROLLBACK, earlier)}."
-    return "There is no candidate. Look at status for the names of today."

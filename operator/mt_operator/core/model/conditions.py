@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mt_contract.codec import format_duration
 from mt_operator.core.conditions import Conditions, get_condition, remove_condition, set_condition
 from mt_operator.core.model import routing
 from mt_operator.core.model.asked import asked_digest
 from mt_operator.core.model.candidate import BEFORE_REVISION
 from mt_operator.core.model.mode import splitting
-from mt_operator.core.model.outcome import Progress, outcome, waiting
+from mt_operator.core.model.outcome import Progress, outcome
 from mt_operator.core.model.paused import waits_for_person
-from mt_operator.core.model.state import Candidate, ModelStatus, Rejected, Revision, Stage
+from mt_operator.core.model.progress import progress
+from mt_operator.core.model.state import ModelStatus, Rejected, Revision
 from mt_operator.core.model.trigger import outstanding
 from mt_operator.core.model.turn import Kind, Obstacle, Situation, Turn
 from mt_operator.core.reasons import Reason, reason_or
@@ -84,8 +84,9 @@ def _ready(s: Situation, status: ModelStatus, stalled: Finding | None) -> Findin
         told = f"No revision has reached production yet. {hint}"
         return Finding(False if stalled else None, Reason.NO_PRODUCTION, told)
     if not s.ready(production) and s.observed.cluster.kserve:
-        told = f"{production.revision} is in production, but not ready. {s.waiting(production)}"
-        return Finding(False, Reason.NOT_READY, told.strip())
+        told = f"{production.revision} is in production, but not ready."
+        why = s.waiting(production) or "Look at the pods of its InferenceService."
+        return Finding(False, Reason.NOT_READY, f"{told} {why}")
     return Finding(True, Reason.SERVING, f"{_described(production)} is in production.")
 
 
@@ -107,10 +108,8 @@ def _reconciling(s: Situation, status: ModelStatus) -> Finding | None:
     if candidate is None:
         if outstanding(status) is None:
             return None
-        return Finding(True, Reason.RESOLVING, "A run is about to start.")
-    return Finding(
-        True, reason_or(candidate.stage.value, Reason.RESOLVING), _progress(s, candidate)
-    )
+        return Finding(True, Reason.RESOLVING, "A run is about to start. Next: its training.")
+    return Finding(True, reason_or(candidate.stage.value, Reason.RESOLVING), progress(s, candidate))
 
 
 def _stalled(s: Situation, status: ModelStatus) -> Finding | None:
@@ -146,39 +145,6 @@ def _paused(s: Situation, status: ModelStatus) -> Finding | None:
 
 def _splitting(s: Situation, status: ModelStatus) -> Finding:
     return Finding(*splitting(s, status))
-
-
-def _progress(s: Situation, candidate: Candidate) -> str:
-    build, rollout = candidate.build, candidate.rollout
-    if build is None or rollout is None:
-        run = s.runs.get(candidate.run)
-        why = waiting(run) if run else ""
-        doing = f"{candidate.run} is {candidate.stage.value.lower()}"
-        return f"{doing}: {why}" if why else f"{doing}; its own status tells how far."
-    name = build.revision
-    if candidate.stage is Stage.DEPLOYING:
-        return f"{name} is starting, without traffic. {s.waiting(build)}".strip()
-    if candidate.stage is Stage.SERVING_CHECK:
-        requests = rollout.serving_check.requests
-        return f"{name} translates {requests} held-out sentences at weight 0."
-    if candidate.stage is Stage.ROLLING_BACK:
-        return f"The traffic of {name} goes back to production. {candidate.message}"
-    if candidate.stage is Stage.AWAITING_APPROVAL:
-        return (
-            f"{name} passed its serving check and waits for approval; Paused tells how to give it."
-        )
-    step = rollout.steps[candidate.step]
-    where = f"step {candidate.step + 1} of {len(rollout.steps)}"
-    if step.pause is not None:
-        long = step.pause.duration
-        span = f"for {format_duration(long)}" if long is not None else "until it is promoted"
-        return f"{name} answers {candidate.weight} % of the requests {span} ({where})."
-    told = f"{name} answers {candidate.weight} %, {step.set_weight} % comes next ({where})."
-    if candidate.weight == step.set_weight:
-        told = f"{name} is given {step.set_weight} % of the requests ({where})."
-    if not s.ready(build):
-        return f"{told} It is not ready. {s.waiting(build)}".strip()
-    return told
 
 
 def _url(s: Situation, status: ModelStatus) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mt_operator.core.model.advice import RESUME, how_to
+from mt_operator.core.model.advice import RESUME, how_to, no_such_candidate
 from mt_operator.core.model.state import Candidate, Stage
 from mt_operator.core.model.turn import Kind, Situation, Turn
 
@@ -42,9 +42,9 @@ def pause(s: Situation, turn: Turn, token: str) -> Turn | str:
     """Hold the candidate where it is, at the weight that it has."""
     candidate, target = turn.status.candidate, token.partition("/")[0]
     if candidate is None or not candidate.goes_by(target):
-        return f"{target} is not the candidate; nothing happens. {_instead(turn)}"
+        return no_such_candidate(s.meta, turn.status, target)
     if candidate.stage is Stage.ROLLING_BACK:
-        return f"{target} is rejected, and its traffic goes back: nothing is to be held."
+        return f"{target} is rejected, and its traffic goes back: nothing is to be held. Wait."
     if candidate.paused:
         return f"{target} is paused already. To go on: {how_to(s.meta, RESUME, candidate.name)}."
     return turn.to(candidate=replace(candidate, paused=True))
@@ -54,14 +54,7 @@ def resume(s: Situation, turn: Turn, token: str) -> Turn | str:
     """Let a candidate that somebody paused go on; a pause of its own steps stays."""
     candidate, target = turn.status.candidate, token.partition("/")[0]
     if candidate is None or not candidate.goes_by(target):
-        return f"{target} is not the candidate; nothing happens. {_instead(turn)}"
+        return no_such_candidate(s.meta, turn.status, target)
     if not candidate.paused:
-        return f"nobody paused {target}. What it waits for stands in the condition Paused."
+        return f"nobody paused {target}. Look at the condition Paused for what it waits for."
     return turn.to(candidate=replace(candidate, paused=False))
-
-
-def _instead(turn: Turn) -> str:
-    candidate = turn.status.candidate
-    if candidate is None:
-        return "There is no candidate; look at status for what became of it."
-    return f"The candidate is {candidate.name}: name that."

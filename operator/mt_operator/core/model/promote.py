@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mt_operator.core.model.advice import PROMOTE, RETRY, how_to
+from mt_operator.core.model.advice import PROMOTE, how_to, no_such_candidate
 from mt_operator.core.model.analysis import lacks_data
-from mt_operator.core.model.state import ModelStatus, Stage, Trial, trial_of
+from mt_operator.core.model.state import Stage, Trial, trial_of
 from mt_operator.core.model.steps import enter_step
 from mt_operator.core.model.turn import Situation, Turn
 
@@ -21,11 +21,11 @@ def promote(s: Situation, turn: Turn, token: str) -> Turn | str:
     target = token.removeprefix(f"{FULL}/").partition("/")[0]
     trial, candidate = trial_of(turn.status.candidate), turn.status.candidate
     if candidate is None or not candidate.goes_by(target):
-        return _stale(s, turn.status, target)
+        return no_such_candidate(s.meta, turn.status, target)
     if s.obstacle is not None:
         return f"not now: {s.obstacle.message} Then annotate again, with another suffix."
     if candidate.stage is Stage.ROLLING_BACK:
-        return _stale(s, turn.status, target)
+        return no_such_candidate(s.meta, turn.status, target)
     if trial is None or candidate.stage not in WAITING:
         return (
             f"not yet: {candidate.name} is in stage {candidate.stage}, and nothing gets weight "
@@ -56,13 +56,3 @@ def _next(s: Situation, turn: Turn, trial: Trial, going: Trial) -> Turn | str:
         f"not yet: {candidate.name} waits for no person, it is on the way to its next weight. "
         f"To skip all steps: {how_to(s.meta, PROMOTE, f'{FULL}/{candidate.name}')}."
     )
-
-
-def _stale(s: Situation, status: ModelStatus, target: str) -> str:
-    if any(target in (entry.run, entry.revision) for entry in status.rejected):
-        return f"{target} was rejected. To try it again: {how_to(s.meta, RETRY, target)}."
-    production, candidate = status.production, status.candidate
-    if production is not None and target in (production.run, production.revision):
-        return f"{target} is in production already. Nothing is to do."
-    there = f"The candidate is {candidate.name}: name that." if candidate else "There is none."
-    return f"{target} is not the candidate; nothing happens. {there}"
