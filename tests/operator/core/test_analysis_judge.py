@@ -455,6 +455,14 @@ def test_a_burst_that_hits_both_is_no_evidence() -> None:
     assert _judged(ERRORS, both).verdict is Verdict.PASSING
 
 
+def test_what_comes_after_production_lost_its_traffic_is_not_compared() -> None:
+    ours = Sample(counted(61_000, 640), ({"a": counted(1000, 40)}, {"a": counted(60_000, 600)}))
+    theirs = Sample(counted(1000, 30), ({"b": counted(1000, 30)}, {"b": counted()}))
+    (metric,) = _judged(ERRORS, Evidence(Window(ours), Window(theirs))).metrics
+    assert (metric.value, metric.reference, metric.requests) == ("4 %", "3 %", 1000)
+    assert metric.verdict is Verdict.PASSING
+
+
 MEASURES = st.sampled_from([ERRORS, ERRORS_MAX, EMPTY, COPIES, LATENCY, LATENCY_MAX, LENGTH])
 
 

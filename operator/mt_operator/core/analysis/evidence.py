@@ -188,8 +188,8 @@ def _window(start: Sequence[PodReading], readings: Sequence[Sequence[PodReading]
         users.append(grown)
         synthetic.append(probed)
     return Window(
-        users=_sample(users),
-        synthetic=_sample(synthetic),
+        users=sample(users),
+        synthetic=sample(synthetic),
         restarts=restarts,
         pods=len(readings[-1]) if readings else 0,
     )
@@ -208,8 +208,10 @@ def _with_restarts(pod: PodReading, restarts: int) -> PodReading:
     return PodReading(pod.uid, pod.process, restarts, pod.users, pod.synthetic)
 
 
-def _sample(looks: Sequence[Mapping[str, Counters]]) -> Sample:
-    return Sample(total([counters for look in looks for counters in look.values()]), tuple(looks))
+def sample(looks: Iterable[Mapping[str, Counters]]) -> Sample:
+    """Return the sample of some looks."""
+    looks = tuple(looks)
+    return Sample(total([counters for look in looks for counters in look.values()]), looks)
 
 
 def _needed(pod: PodReading, analysis: Analysis) -> PodReading:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mt_contract.resource import Measure
-from mt_operator.core.analysis.evidence import Sample
+from mt_operator.core.analysis.evidence import Sample, answered, sample
+from mt_operator.core.observed import Counters
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,19 @@ class Pair:
 
     ours: Sample
     theirs: Sample | None  # None: there is no production
+
+    def compared(self) -> Pair:
+        """Return the pair without looks at which one of both answered nothing.
+
+        What the candidate does once production has lost its traffic can be compared with nothing.
+        """
+        if self.theirs is None:
+            return self
+        looks = list(zip(self.ours.looks, self.theirs.looks, strict=True))
+        kept = [(mine, other) for mine, other in looks if _any(mine) and _any(other)]
+        if len(kept) == len(looks) or not kept:
+            return self
+        return Pair(sample(mine for mine, _ in kept), sample(other for _, other in kept))
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,10 @@ class Finding:
 
 
 Find = Callable[[Pair, Bound], Finding]
+
+
+def _any(look: Mapping[str, Counters]) -> bool:
+    return any(map(answered, look.values()))
 
 
 def bounds_of(measure: Measure) -> tuple[Bound, ...]:

@@ -1,10 +1,10 @@
 """Does the evidence say stop, go, or wait? A verdict on each measure, and one on the candidate.
 
-    evidence against "within the bound", an e-value:
+    evidence against "within the bound", an e-value, where the value itself is beyond it:
 
-         below 1, or hardly a hit    leans against it      over its line      10 times its line
+        under 1/3, or of few hits      1/3 and more        over its line      10 times its line
       ──────────────────────────────┼────────────────────┼──────────────────┼──────────────────▶
-                 Passing                Inconclusive         Failing          ends the rollout
+           Passing: it is chance        Inconclusive          Failing         ends the rollout
 
 The line is tests / alpha, so a candidate within all of its bounds is rolled back in at most alpha
 of all rollouts, however often it is looked at (docs/adr/0006).
@@ -23,7 +23,9 @@ from mt_operator.core.analysis.evidence import Evidence, answered
 from mt_operator.core.analysis.finding import Bound, Finding, Pair, bounds_of
 
 OVERWHELMING = 10.0  # so many times its line ends a rollout at once
-LEAST_HITS = 3  # fewer lean nowhere: the first error of a rollout is somebody's
+# A value beyond its bound passes as chance where evidence is three to one for the bound, or of
+# fewer hits: the first errors of a rollout are somebody's.
+CHANCE, LEAST_HITS = 1 / 3, 3
 LARGEST = 1e6  # what evidence is cut off at: it is shown to people
 
 
@@ -115,7 +117,7 @@ def _bounded(
         return _restarted(measure, bound, evidence)
     builtin = BUILTINS[measure.builtin or ""]
     pair = _chosen(analysis, evidence, builtin.minimum)
-    found = builtin.find(pair, bound)
+    found = builtin.find(pair.compared() if bound.kind == "maxRatio" else pair, bound)
     least = analysis.min_requests
     verdict, told = _tested(builtin, bound, pair, found, line, least)
     return MetricVerdict(
@@ -149,7 +151,7 @@ def _tested(
         return Verdict.NO_DATA, f"{told}: production answered nothing to compare with"
     if not found.beyond(bound):
         return Verdict.PASSING, f"{told}: within {bound}"
-    if found.evidence > 0 and found.hits >= LEAST_HITS:
+    if found.evidence > log(CHANCE) and found.hits >= LEAST_HITS:
         return Verdict.INCONCLUSIVE, f"{told}: {_beyond(bound)} so far, which more traffic settles"
     return Verdict.PASSING, f"{told}: {_beyond(bound)}, which chance explains"
 
