@@ -1,0 +1,22 @@
+"""``python -m benchmarks analysis``: runs one benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+NAMES = ("analysis", "gate")
+
+
+def main() -> None:
+    """Run the benchmark that is named."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the full length (CI)")
+    parser.add_argument("--processes", type=int, default=2)
+    asked = parser.parse_args()
+    importlib.import_module(f"benchmarks.{asked.name}").run(asked.scale, asked.processes)
+
+
+if __name__ == "__main__":
+    main()
