@@ -28,6 +28,7 @@ class DecodeError(ValueError):
     """A value does not have its field's shape; the message starts with the field's path."""
 
 
+@cache
 def camel(name: str) -> str:
     """Return ``snake_case`` as ``camelCase``; a trailing underscore (``import_``) goes."""
     head, *rest = name.rstrip("_").split("_")
@@ -71,7 +72,7 @@ def format_time(value: datetime) -> str:
 def to_json(value: Any) -> Any:
     """Return dataclasses, tuples, enums, decimals, times as JSON values, without fields of None."""
     if is_dataclass(value) and not isinstance(value, type):
-        pairs = ((camel(f.name), getattr(value, f.name)) for f in fields(value))
+        pairs = ((key, getattr(value, name)) for key, name in _keys(type(value)))
         return {key: to_json(item) for key, item in pairs if item is not None}
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
@@ -84,6 +85,12 @@ def to_json(value: Any) -> Any:
     if isinstance(value, timedelta):
         return format_duration(value)
     return format_time(value) if isinstance(value, datetime) else value
+
+
+@cache
+def _keys(cls: Any) -> tuple[tuple[str, str], ...]:
+    """Return key and attribute of each field."""
+    return tuple((camel(f.name), f.name) for f in fields(cls))
 
 
 def from_json(cls: type[T], value: Any, path: str = "") -> T:
@@ -124,8 +131,13 @@ def _optional(kind: Any) -> bool:
     return type(None) in get_args(kind)
 
 
+@cache
+def _parts(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    return get_origin(kind), get_args(kind)
+
+
 def _convert(kind: Any, value: Any, path: str) -> Any:
-    origin, arguments = get_origin(kind), get_args(kind)
+    origin, arguments = _parts(kind)
     if origin in (Union, types.UnionType):
         return _convert(next(a for a in arguments if a is not type(None)), value, path)
     try:

@@ -7,7 +7,6 @@ change these values and starts nothing by it: ``unchanged`` in recipe.py compare
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,14 +117,21 @@ class Images:
 
 def merge(base: Tree, over: Tree) -> dict[str, Any]:
     """Return a copy of ``base`` with ``over`` laid upon it: objects merge, all else is replaced."""
-    result = deepcopy(dict(base))
-    for key, value in over.items():
-        below = result.get(key)
+    result = {}
+    for key in {**base, **over}:
+        below, value = base.get(key), over.get(key)
         if isinstance(below, Mapping) and isinstance(value, Mapping):
             result[key] = merge(below, value)
         else:
-            result[key] = deepcopy(value)
+            result[key] = _copy(value if key in over else below)
     return result
+
+
+def _copy(value: Any) -> Any:
+    """Return a copy of a JSON value, faster than what can copy anything."""
+    if isinstance(value, Mapping):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value
 
 
 def pick(tree: Tree, keys: frozenset[str]) -> dict[str, Any]:
