@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 from tests.gitops.argo_lua import patch_of, run
-from tests.gitops.recording import STORIES, Object, Recorded, moments
+from tests.gitops.recorded import STORIES, moments
+from tests.gitops.recording import Object, Recorded
 
 from mt_contract.names import GROUP, MODEL_KIND, RUN_KIND
 

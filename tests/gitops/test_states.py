@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from tests.gitops.argo_lua import run
 from tests.gitops.kstatus import kstatus
-from tests.gitops.recording import RUNS, STORIES, Object, decided, recorded
+from tests.gitops.recorded import RUNS, STORIES, decided, recorded
+from tests.gitops.recording import Object
 
 import states_table
 from mt_contract import names
