@@ -65,7 +65,7 @@ def test_both_revisions_by_their_services() -> None:
 
 def test_in_knative_mode_both_are_revisions_of_one_service() -> None:
     found = _watched(_status(trafficBackend="KServeKnative"))
-    assert set(found.services.values()) == {"pt-en"}
+    assert set(found.services.values()) == {"pt-en-mt"}
 
 
 def test_a_first_deployment_has_no_production_to_read() -> None:

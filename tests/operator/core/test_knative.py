@@ -73,6 +73,18 @@ def test_serving_check_asks_the_host_that_knative_tags() -> None:
     assert f"http://latest-{NAME}-predictor.team-a.svc.cluster.local" in str(job.manifest)
 
 
+def test_synthetic_traffic_reaches_candidate_and_production_by_their_tags() -> None:
+    synthetic = {"analysis": {"syntheticTraffic": {"requestsPerSecond": 2}}}
+    world = knative_upgraded(rollout={"steps": PAUSED} | synthetic)
+    for _ in range(80):
+        plan, busy = world.look(), world.live()
+        jobs = [j.manifest for j in world.jobs.values() if "MT_URLS" in str(j.manifest)]
+        if jobs or (not busy and plan.status is None and plan.requeue_after is None):
+            break
+    assert f"http://latest-{NAME}-predictor.team-a.svc.cluster.local" in str(jobs)
+    assert f"http://prev-{NAME}-predictor.team-a.svc.cluster.local" in str(jobs)
+
+
 def test_bad_canary_is_taken_back_in_two_phases() -> None:
     world = at(10)
     record, old, bad = sent(world), world.production["revision"], world.candidate["revision"]

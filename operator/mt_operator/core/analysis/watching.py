@@ -13,7 +13,7 @@ from mt_operator.core.observed import Meta, Tree
 from mt_operator.settings import Settings
 
 STAGES = frozenset({"ServingCheck", "AwaitingApproval", "Canary", "Promoting"})
-KNATIVE = "KServeKnative"  # one InferenceService for all revisions, named like the model
+KNATIVE = "KServeKnative"  # one InferenceService for all revisions
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,13 @@ def watch(meta: Meta, status: Tree, settings: Settings) -> Watch | None:
     analysis = from_json(Analysis, tree, "status.candidate.rollout.analysis")
     production = (status.get("production") or {}).get("revision")
     revisions = [candidate["revision"], *([production] if production else [])]
-    knative = status.get("trafficBackend") == KNATIVE
+    shared = status.get("trafficBackend") == KNATIVE
+    own, one = names.inference_service_name, names.shared_service_name(meta.name)
     return Watch(
         candidate=candidate["revision"],
         production=production,
         services={
-            revision: meta.name if knative else names.inference_service_name(meta.name, revision)
+            revision: one if shared else own(meta.name, revision)
             for revision in revisions
         },
         provider=analysis.provider,

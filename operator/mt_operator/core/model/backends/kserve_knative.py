@@ -107,14 +107,15 @@ needs = claims
 
 
 def dark_host(s: Situation, build: Revision) -> str:
-    """Return the host of the latest ready revision, which Knative tags.
+    """Return the host of a revision by the tag that Knative gives it.
 
-    Only the candidate is asked there, and only while it is the latest. The first one has no tag; it
-    is all that the service has, which nobody outside the cluster reaches before it is promoted.
+    The candidate is the latest ready one, production beside it what was rolled out before. The
+    first one is all that the service has, which nobody outside reaches before it is promoted.
     """
     name = f"{names.shared_service_name(s.meta.name)}-predictor"
-    host = f"latest-{name}" if s.observed.status.get("production") else name
-    return f"{host}.{s.meta.namespace}.svc.cluster.local"
+    serving = (s.observed.status.get("production") or {}).get("revision")
+    tag = "" if serving is None else "prev-" if serving == build.revision else "latest-"
+    return f"{tag}{name}.{s.meta.namespace}.svc.cluster.local"
 
 
 def endpoint(s: Situation) -> Place:
