@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from localcluster.cache import default_cache
 from localcluster.instance import Addition
 from localcluster.progress import Progress
 
+SUBJECTS = ("alpha", "beta", "gamma", "delta")
 NAME = os.environ.get("CLUSTER_NAME", "test")
 
 
@@ -86,20 +88,26 @@ def rollouts(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def make_subject(rollouts: Stage) -> Iterator[Callable[[str], Subject]]:
-    """Make a model's stand in that namespace; the model itself is still to be applied."""
-    history, made = History(rollouts), list[Subject]()
-
-    def make(name: str) -> Subject:
-        made.append(Subject(rollouts, name, history, rollouts.play.folder))
-        return made[-1]
-
+def subjects(rollouts: Stage) -> Iterator[Mapping[str, Subject]]:
+    """Models that serve there, trained side by side; gamma takes its time for users."""
+    history = History(rollouts)
+    made = {name: Subject(rollouts, name, history, rollouts.play.folder) for name in SUBJECTS}
+    with ThreadPoolExecutor(len(made)) as pool:
+        list(pool.map(deploy, made.values()))
     try:
-        yield make
+        yield made
     finally:
-        for subject in made:
+        for subject in made.values():
             subject.close()
         history.close()
+
+
+def deploy(subject: Subject) -> None:
+    manifest = toy.model(subject.name)
+    manifest["spec"]["training"]["resources"] = {"limits": {"memory": "4Gi"}}
+    if subject.name == "gamma":
+        manifest["spec"]["serving"]["image"] = faults.image("steady")
+    subject.deploy(manifest)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import httpx
 from tests.e2e.stage import Stage
 
 from demo import judge, story
-from demo.kube import Object, Watch, wait
+from demo.kube import KubeError, Object, Watch, wait
 from demo.load import Sample, Target
 from demo.traffic import Timeline, Weights
 from mt_contract.names import GROUP
@@ -85,10 +85,8 @@ class Subject:
 
     @property
     def model(self) -> Object:
-        """Return its state just now."""
-        found = self.stage.kube.get("translationmodel", self.name)
-        assert found, f"the TranslationModel {self.name} is gone"
-        return found
+        """Return the state that it was seen in last."""
+        return wait(f"{self.name} to be seen", lambda: self.states, 60, interval=0.1)[-1].model
 
     @property
     def states(self) -> Sequence[Seen]:
@@ -110,8 +108,19 @@ class Subject:
         self.stage.kube.run("annotate", "--overwrite", "translationmodel", self.name, annotation)
 
     def until(self, what: str, test: Callable[[Object], bool]) -> Object:
-        """Return the model once ``test`` holds for it."""
-        return story.follow(self.stage.kube, self.name, test, f"{self.name}: {what}", PATIENCE)
+        """Return the model once ``test`` holds for it, or held since it was last asked."""
+        seen = max(0, len(self.states) - 1)
+
+        def look() -> Object | None:
+            nonlocal seen
+            news = [state.model for state in self.states[seen:]]
+            seen += len(news)
+            return next((model for model in news if test(model)), None)
+
+        try:
+            return wait(f"{self.name}: {what}", look, PATIENCE, interval=0.1)
+        except KubeError as error:
+            raise KubeError(f"{error}; last: {story.describe(self.model, None)}") from error
 
     def until_stage(self, stage: str, weight: int | None = None) -> Object:
         """Return the model once its candidate is in a stage, with a weight in force."""
