@@ -84,8 +84,11 @@ class KnativeWorld(World):
         return changed or any(acted)
 
     def look(self) -> Any:
+        before = self.production.get("revision")
         plan = super().look()
         candidate = self.candidate
+        if before != self.production.get("revision"):
+            self.granted.pop(before or "", None)
         if candidate.get("revision"):
             name, weight = candidate["revision"], candidate.get("weight", 0)
             fresh = candidate["stage"] == "Deploying" and not self.weights().get(name)
@@ -139,6 +142,7 @@ class KnativeWorld(World):
         k.refused = self.refuses
         if not self.refuses:
             k.template, k.asked = _template(thing), asked
+            self._configure(thing)  # long before the route follows; 30 of 30 times
         self._propagate()
 
     def _propagate(self) -> None:

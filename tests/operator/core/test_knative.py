@@ -252,6 +252,24 @@ def test_steady_state_writes_nothing() -> None:
     assert not world.writes
 
 
+def test_production_is_rolled_out_anew_where_kserve_takes_it_for_rolled_back() -> None:
+    world = knative_upgraded(rollout={"steps": PAUSED})
+    oldest = world.production["revision"]
+    world.run_until("UpToDate")
+    world.change(training={"seed": 8})
+    world.until_weight(10)
+    production, canary = world.production["revision"], world.candidate["revision"]
+    world.granted[oldest] = 100  # or the world would complain
+    world.knative.rolled_out = world.knative.previous
+    for step in ("kserve", "route", "kserve"):
+        world.act(step)
+    assert world.weights() == {oldest: 90, canary: 10}
+    record = sent(world)
+    world.run_until("UpToDate")
+    assert record[:2] == [(production, 0), (production, 100)]
+    assert world.weights() == {canary: 100}
+
+
 def test_world_does_what_was_seen_when_template_and_percentage_go_back_at_once() -> None:
     """All requests to the bad canary until the old template is ready: why nobody may do that."""
     world = at(10)

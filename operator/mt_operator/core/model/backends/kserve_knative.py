@@ -141,6 +141,8 @@ def _step(s: Situation, status: ModelStatus, view: ServiceView | None) -> Step:
     found, there = seen(view), template_of(view)
     back = status.candidate is not None and status.candidate.stage is Stage.ROLLING_BACK
     wanted = production if trying is None or back else trying
+    if found and there != production.revision and _mistaken(s, status, found):
+        return Step(production, 0)
     if there == wanted.revision:
         percent = _home(production, view, found) if wanted is production else _given(s, status)
         changed = _changed(s, view, wanted)
@@ -167,6 +169,17 @@ def _wait(s: Situation, status: ModelStatus, found: Seen, back: bool) -> bool:
     created = found.knative.revisions.get(found.knative.created)
     same = created is not None and created.inputs == template_inputs(s.meta, production)
     return not found.acted and same and (back or _trying(status) is None)
+
+
+def _mistaken(s: Situation, status: ModelStatus, found: Seen) -> bool:
+    """Return whether KServe sends the rest to a revision before production.
+
+    It takes production for rolled back if it sees Knative's traffic before Knative's new revision.
+    Only production, rolled out anew, puts that right.
+    """
+    known = {each.revision for each in (status.production, _trying(status)) if each}
+    rest = found.build_of(found.knative.rolled_out)
+    return found.acted and bool(rest) and rest not in {*known, template_of(found.view)}
 
 
 def _home(production: Revision, view: ServiceView, found: Seen | None) -> int:
