@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mt_operator.core.model.advice import RETRY, how_to
 from mt_operator.core.model.candidate import made_to_be_tried
 from mt_operator.core.model.outcome import Outcome, Progress, outcome, revision
 from mt_operator.core.model.rollback import superseded
@@ -46,9 +47,10 @@ def _refused(s: Situation, turn: Turn, run: RunView, result: Outcome) -> str:
         return f"not now: {s.obstacle.message} Then annotate again, with another suffix."
     production = turn.status.production
     if production is not None and production.run == name:
-        return f"{name} is in production: there is nothing to override."
+        return f"{name} is in production: nothing is to override. Nothing is to do."
     if result.progress is Progress.BLESSED:
-        return f"the gates of {name} passed: there is nothing to override."
+        told = f"the gates of {name} passed: nothing is to override."
+        return f"{told} If it was rejected later: {how_to(s.meta, RETRY, name)}."
     if result.progress is not Progress.REJECTED:
         return f"not yet: the gates of {name} have not been judged. Wait until it has ended."
     if result.reason not in JUDGED or revision(run, s.now, s.options) is None:
