@@ -51,12 +51,22 @@ def test_route_splits_all_requests_of_its_host_by_weight() -> None:
             "sectionName": "http",
         }
     ]
-    (rule,) = spec["rules"]
+    rule, _ = spec["rules"]
     assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
     assert rule["timeouts"] == {"request": "300s"}
     assert [(ref["name"], ref["port"], ref["weight"]) for ref in rule["backendRefs"]] == [
         ("pt-en-r-old-predictor", 80, 90),
         ("pt-en-r-new-predictor", 80, 10),
+    ]
+
+
+def test_grpc_is_split_alike() -> None:
+    rest, grpc = made().manifest["spec"]["rules"]
+    (match,) = grpc["matches"]
+    assert match["path"]["value"] == "/inference.GRPCInferenceService/"
+    assert {ref["port"] for ref in grpc["backendRefs"]} == {8081}
+    assert [ref["weight"] for ref in grpc["backendRefs"]] == [
+        ref["weight"] for ref in rest["backendRefs"]
     ]
 
 
@@ -108,8 +118,9 @@ def test_weights_that_somebody_edited_are_put_right() -> None:
     world = upgraded(rollout={"steps": PAUSED})
     world.until_weight(10)
     weights = world.weights()
-    for ref in world.routes["pt-en-split"].manifest["spec"]["rules"][0]["backendRefs"]:
-        ref["weight"] = 50
+    for rule in world.routes["pt-en-split"].manifest["spec"]["rules"]:
+        for ref in rule["backendRefs"]:
+            ref["weight"] = 50
     world.settle()
     assert world.weights() == weights
 

@@ -12,7 +12,8 @@ from mt_operator.core.plan import Child, Manifest
 from mt_operator.settings import Gateway
 
 TIMEOUT = timedelta(minutes=5)  # of a request; long enough for the largest that is accepted
-PORT = 80  # of a predictor's Service
+PORT = 80  # of a predictor's Service; KServe gives it the container's other ports as they are
+GRPC = "/inference.GRPCInferenceService/"  # the service of the Open Inference Protocol
 
 
 def http_route(
@@ -37,15 +38,11 @@ def http_route(
         "namespace": gateway.namespace,
         "name": gateway.name,
     } | ({"sectionName": gateway.section} if gateway.section else {})
-    backends = [
-        {"group": "", "kind": "Service", "name": name, "port": PORT, "weight": weight}
-        for name, weight in weights.items()
+    limit = {"request": f"{max(1, round(timeout.total_seconds()))}s"}
+    rules = [
+        _rule("/", PORT, weights, limit),
+        _rule(GRPC, names.GRPC_PORT, weights, limit),  # KServe says of that port that it is h2c
     ]
-    rule = {
-        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-        "timeouts": {"request": f"{max(1, round(timeout.total_seconds()))}s"},
-        "backendRefs": backends,
-    }
     return Child(
         {
             "apiVersion": "gateway.networking.k8s.io/v1",
@@ -57,7 +54,7 @@ def http_route(
                 "annotations": {names.ANNOTATION_TEMPLATE: _inputs(parent, host, timeout)},
                 "ownerReferences": [owner_reference(owner, names.MODEL_KIND)],
             },
-            "spec": {"parentRefs": [parent], "hostnames": [host], "rules": [rule]},
+            "spec": {"parentRefs": [parent], "hostnames": [host], "rules": rules},
         }
     )
 
@@ -75,6 +72,18 @@ def route_change(desired: Child, observed: RouteView | None) -> Child | None:
     return None if same and dict(observed.weights) == weights else desired
 
 
+def _rule(path: str, port: int, weights: Mapping[str, int], timeouts: Manifest) -> Manifest:
+    backends = [
+        {"group": "", "kind": "Service", "name": name, "port": port, "weight": weight}
+        for name, weight in weights.items()
+    ]
+    return {
+        "matches": [{"path": {"type": "PathPrefix", "value": path}}],
+        "timeouts": timeouts,
+        "backendRefs": backends,
+    }
+
+
 def _inputs(parent: Manifest, host: str, timeout: timedelta) -> str:
     """Return the digest of all that decides the route, but its weights."""
-    return names.digest([parent, host, timeout.total_seconds()])
+    return names.digest([parent, host, timeout.total_seconds(), [PORT, names.GRPC_PORT]])
