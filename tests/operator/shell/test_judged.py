@@ -59,9 +59,10 @@ async def test_good_candidate_is_promoted_in_few_writes(stage: Stage) -> None:
     assert second["status"]["production"]["revision"] != first["status"]["production"]["revision"]
     writes = after_blessing(stage)
     events = writes.pop("create events")
-    print(dict(writes), events)
-    assert writes.total() <= 15, writes
-    assert events <= writes["update translationmodels/status"], (events, writes)
+    told = operator.log.read_text()
+    late = told.count(" % of the requests for ")  # a gateway that follows late is noted as such
+    assert writes.total() <= 15 + late, f"{writes}\n{told[-6000:]}"
+    assert events <= writes["update translationmodels/status"], f"{events} events, {writes}"
     metrics = await operator.metrics()
     assert metrics['mt_rollouts_total{result="Promoted"}'] == 2
 
