@@ -35,7 +35,8 @@ def retry(s: Situation, turn: Turn, token: str) -> Turn | str | None:
     kept = tuple(e for e in status.rejected if target not in (e.run, e.revision))
     turn, asked = turn.to(rejected=kept), status.asked
     if asked is None or asked.run not in runs:
-        return turn
+        told = f"{target} may be tried again: as soon as the spec asks for it, or at once if a "
+        return turn.tell(Reason.ACTION_TAKEN, f"{told}person made it and asked for nothing since.")
     run = s.runs.get(asked.run)
     if run is not None and outcome(run).progress is not Progress.REJECTED:
         # It goes on where it was, but as a new request: it may be older than production.
