@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -128,7 +128,7 @@ def test_analysis_goes_on_while_it_is_held(how: str) -> None:
 
 def test_one_failed_interval_is_forgiven() -> None:
     query = [{"name": "complaints", "query": "asked", "max": "3"}]
-    world = at(10, analysed(settings=_asking(), metrics=query))
+    world = at(10, analysed(settings=asking(), metrics=query))
     world.users.value = 1.0
     wait(world, INTERVAL)
     world.users.value = 9.0
@@ -144,7 +144,7 @@ def test_one_failed_interval_is_forgiven() -> None:
 
 def test_dry_run_is_told_but_does_nothing() -> None:
     tried = {"name": "tried", "query": "asked", "max": "3", "dryRun": True}
-    world = analysed(settings=_asking(), metrics=[ERRORS, tried])
+    world = analysed(settings=asking(), metrics=[ERRORS, tried])
     world.users.value = 9.0
     wait(world, 30 * MINUTE, lambda w: w.candidate.get("weight") == 50)
     told = {metric["name"]: metric for metric in world.candidate["analysis"]["metrics"]}
@@ -283,49 +283,6 @@ def test_steady_state_after_an_analysis_writes_nothing() -> None:
     assert world.writes == {}
 
 
-def _asking() -> Settings:
+def asking() -> Settings:
     queries = {"asked": Query("sum(x)")}
     return replace(SETTINGS, prometheus=Prometheus("http://prometheus"), queries=queries)
-
-
-@pytest.mark.parametrize(
-    ("analysis", "settings", "reason", "words"),
-    [
-        pytest.param(
-            {"provider": "Prometheus"},
-            SETTINGS,
-            "NoPrometheus",
-            "provider: Pods",
-            id="no Prometheus",
-        ),
-        pytest.param(
-            {"metrics": [{"name": "q", "query": "mine", "max": "1"}]},
-            _asking(),
-            "UnknownQuery",
-            "they know: asked",
-            id="a query that the platform has not named",
-        ),
-    ],
-)
-def test_what_the_platform_does_not_know_stalls(
-    analysis: Mapping[str, Any], settings: Settings, reason: str, words: str
-) -> None:
-    world = analysed(settings=settings, **analysis)
-    world.settle()
-    assert world.told("Stalled")["reason"] == reason
-    assert words in world.told("Stalled")["message"]
-    assert world.condition("Ready") == "True"
-
-
-def test_synthetic_traffic_is_sent_while_a_weight_is_judged() -> None:
-    world = analysed(syntheticTraffic={"requestsPerSecond": 2})
-    at(10, world)
-    (name,) = [name for name in world.jobs if "-traffic-" in name]
-    job = world.jobs[name].manifest
-    (container,) = job["spec"]["template"]["spec"]["containers"]
-    env = {entry["name"]: entry.get("value") for entry in container["env"]}
-    assert env["MT_RATE"] == "2"
-    for build in (world.candidate, world.production):
-        assert f"{world.service_of(build)}-predictor." in env["MT_URLS"]
-    world.run_until("UpToDate")
-    assert not [name for name in world.jobs if "-traffic-" in name]
