@@ -29,7 +29,14 @@ STEPS = [
     {"pause": {"duration": "2s"}},
     {"setWeight": 100},
 ]
-ANALYSIS = {"interval": "1s", "minRequests": 50}
+# Few requests settle these: a slow machine must not hold a candidate for lack of data.
+METRICS = [
+    {"name": "errors", "builtin": "ErrorRate", "max": "0.1"},
+    {"name": "empty", "builtin": "EmptyFraction", "max": "0.1"},
+    {"name": "restarts", "builtin": "Restarts", "max": "0"},
+    {"name": "latency", "builtin": "LatencyP99", "maxRatio": "1.5", "dryRun": True},
+]
+ANALYSIS = {"interval": "1s", "minRequests": 50, "metrics": METRICS}
 ALERTS = [{"receiver": "team", "on": ["AnalysisFailed", "RolledBack"]}]
 
 
@@ -46,7 +53,7 @@ def after_blessing(stage: Stage) -> Counter[str]:
 
 
 async def test_good_candidate_is_promoted_in_few_writes(stage: Stage) -> None:
-    stage.world.predictors.requests = 400
+    stage.world.predictors.requests = 4000
     operator = stage.operator()
     operator.start()
     await stage.kube.put(judged(stage))
@@ -60,8 +67,7 @@ async def test_good_candidate_is_promoted_in_few_writes(stage: Stage) -> None:
     writes = after_blessing(stage)
     events = writes.pop("create events")
     told = operator.log.read_text()
-    late = told.count(" % of the requests for ")  # a gateway that follows late is noted as such
-    assert writes.total() <= 15 + late, f"{writes}\n{told[-6000:]}"
+    assert writes.total() <= 15, f"{writes}\n{told[-6000:]}"
     assert events <= writes["update translationmodels/status"], f"{events} events, {writes}"
     metrics = await operator.metrics()
     assert metrics['mt_rollouts_total{result="Promoted"}'] == 2
