@@ -144,6 +144,15 @@ class Subject:
         """Return the model once another run than ``before`` is in production for good."""
         return self.until("a promoted candidate", story.settled_on_new(before))
 
+    def until_gone(self, revision: str) -> bool:
+        """Return once nothing of a revision is left that serves."""
+        kube = self.stage.kube
+
+        def gone() -> bool:
+            return not story.serving_objects(kube, self.name, revision)
+
+        return wait(f"{self.name}: {revision} to be removed", gone, PATIENCE, interval=3)
+
     def start_load(self, rate: float) -> Load:
         """Have users send so many requests a second."""
         target = self.target()
