@@ -103,7 +103,7 @@ test: ## everything that proves it works; what CI runs
 
 .PHONY: test-all
 test-all: ## the same at full length: 20 kills of the operator
-	@MT_KILLS=20 HYPOTHESIS_PROFILE=long $(MAKE) test
+	@MT_KILLS=20 MT_QUIET_SECONDS=300 HYPOTHESIS_PROFILE=long $(MAKE) test
 
 .PHONY: demo
 demo: $(VENVS) ## bring up a cluster and tell the whole story (CLUSTER=current: on the cluster kubectl points at)
