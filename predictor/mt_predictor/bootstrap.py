@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from mt_predictor.scores import Metric, Statistics
 
 RESAMPLES = 1000
+BLOCK = 1 << 19  # sentences that are drawn at once: a few MiB
+EXACT = 1 << 24  # up to here single precision holds every whole number
 
 
 @dataclass(frozen=True)
@@ -48,20 +50,28 @@ def deltas(
     totals = np.split(joined.sum(axis=0), ends)
     found = {}
     for number, name in enumerate(names):
-        of, ours, theirs = metrics[name].of, sums[2 * number], sums[2 * number + 1]
-        spread = [of(one) - of(other) for one, other in zip(ours, theirs, strict=True)]
+        metric, ours, theirs = metrics[name], sums[2 * number], sums[2 * number + 1]
+        spread = metric.of_each(ours) - metric.of_each(theirs)
         low, high = np.quantile(spread, [(1 - confidence) / 2, (1 + confidence) / 2])
-        value = of(totals[2 * number]) - of(totals[2 * number + 1])
+        value = metric.of(totals[2 * number]) - metric.of(totals[2 * number + 1])
         found[name] = Delta(value, float(low), float(high))
     return found
 
 
 def _resampled(rows: Statistics, seed: Sequence[int], resamples: int) -> NDArray[np.float64]:
-    """Return sums of ``rows`` drawn with replacement, [resamples, numbers]."""
-    chance = np.random.default_rng(seed)
-    count = len(rows)
+    """Return sums of ``rows`` drawn with replacement, [resamples, numbers].
+
+    Each resample is how often each sentence was drawn; a block of them times the rows is one
+    product of matrices, in single precision where sums are exact in it.
+    """
+    chance, count = np.random.default_rng(seed), len(rows)
+    whole = bool((rows == np.rint(rows)).all()) and np.abs(rows).max() * count < EXACT
+    factor = rows.astype(np.float32 if whole else np.float64)
+    block = max(1, BLOCK // count)
     sums = np.empty((resamples, rows.shape[1]))
-    for number in range(resamples):
-        drawn = np.bincount(chance.integers(0, count, count), minlength=count)
-        sums[number] = drawn @ rows
+    for start in range(0, resamples, block):
+        part = min(block, resamples - start)
+        drawn = chance.integers(0, count, (part, count)) + count * np.arange(part)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=part * count).reshape(part, count)
+        sums[start : start + part] = times.astype(factor.dtype) @ factor
     return sums

@@ -21,6 +21,7 @@ from mt_predictor.testset import Example
 Statistics = NDArray[np.float64]  # [sentences, numbers of the metric]
 METRICS = ("chrF", "BLEU", "TER", "LengthRatio", "EmptyFraction", "CopyFraction")
 PERCENT = frozenset({"chrF", "BLEU", "TER"})
+_BETA = 2  # of chrF2: how much more recall weighs
 # Languages without spaces between words, for which BLEU's default tokens are sentences.
 _TOKENIZERS: Mapping[str, str] = {"zh": "zh", "ja": "char", "th": "char", "lo": "char"}
 
@@ -32,6 +33,8 @@ class Metric:
     rows: Callable[[Sequence[str], Sequence[Example]], Any]
     score: Callable[[list[float]], float]
     signature: Callable[[], str] | None = None
+    # The same score of many sums at once, [n, numbers] to [n]; NaN where ``score`` has to tell.
+    scores: Callable[[Statistics], Statistics] | None = None
 
     def statistics(self, outputs: Sequence[str], examples: Sequence[Example]) -> Statistics:
         """Return the rows of ``outputs``, the translations of ``examples``."""
@@ -42,13 +45,20 @@ class Metric:
         """Return the score of summed rows."""
         return float(self.score(sums.tolist()))
 
+    def of_each(self, sums: Statistics) -> Statistics:
+        """Return the score of each row of ``sums``, [n, numbers] to [n]: what ``of`` says of it."""
+        found = self.scores(sums) if self.scores else np.full(len(sums), np.nan)
+        for number in np.flatnonzero(np.isnan(found)):
+            found[number] = self.of(sums[number])
+        return found
+
 
 def metrics(target_language: str) -> dict[str, Metric]:
     """Return all metrics, for translations into ``target_language`` (BCP 47)."""
     tokenizer = _TOKENIZERS.get(target_language.split("-")[0].lower(), "13a")
     return {
-        "chrF": _sacrebleu(CHRF()),
-        "BLEU": _sacrebleu(BLEU(tokenize=tokenizer, force=True)),
+        "chrF": _sacrebleu(CHRF(), _chrf),
+        "BLEU": _sacrebleu(BLEU(tokenize=tokenizer, force=True), _bleu),
         "TER": _sacrebleu(TER()),
         "LengthRatio": Metric(_lengths, _ratio),
         "EmptyFraction": Metric(_empty, _ratio),
@@ -62,7 +72,7 @@ def text(metric: str, value: float) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
-def _sacrebleu(metric: Any) -> Metric:
+def _sacrebleu(metric: Any, scores: Callable[[Statistics], Statistics] | None = None) -> Metric:
     def rows(outputs: Sequence[str], examples: Sequence[Example]) -> Any:
         references = [example.reference for example in examples]
         return metric._extract_corpus_statistics(outputs, [references])
@@ -70,7 +80,29 @@ def _sacrebleu(metric: Any) -> Metric:
     def score(sums: list[float]) -> float:
         return float(metric._compute_score_from_stats(sums).score)
 
-    return Metric(rows, score, lambda: str(metric.get_signature()))
+    return Metric(rows, score, lambda: str(metric.get_signature()), scores)
+
+
+def _chrf(sums: Statistics) -> Statistics:
+    """Return chrF2 of each row: of each order, what output and reference have, and share."""
+    ours, theirs, shared = np.moveaxis(sums.reshape(len(sums), -1, 3), 2, 0)  # [n, orders]
+    counted = (ours > 0) & (theirs > 0)
+    orders = np.maximum(counted.sum(axis=1), 1)
+    precision = (shared / np.where(counted, ours, np.inf)).sum(axis=1) / orders
+    recall = (shared / np.where(counted, theirs, np.inf)).sum(axis=1) / orders
+    weighed = _BETA**2 * precision + recall
+    some = weighed > 0
+    score = 100 * (1 + _BETA**2) * precision * recall / np.where(some, weighed, 1)
+    return np.where(some, score, 0.0)
+
+
+def _bleu(sums: Statistics) -> Statistics:
+    """Return BLEU of each row; NaN where an order has no match, which is smoothed."""
+    length, reference, correct, total = sums[:, 0], sums[:, 1], sums[:, 2:6], sums[:, 6:10]
+    some: NDArray[np.bool_] = np.all(correct > 0, axis=1)
+    shares = np.where(some[:, None], correct, 1) / np.where(some[:, None], total, 1)
+    brevity = np.exp(np.minimum(0, 1 - reference / np.where(some, length, 1)))
+    return np.where(some, 100 * brevity * np.exp(np.log(shares).mean(axis=1)), np.nan)
 
 
 def _lengths(outputs: Sequence[str], examples: Sequence[Example]) -> Any:

@@ -49,6 +49,24 @@ def test_scores_of_a_resample_equal_sacrebleu(name: str) -> None:
     assert metric.of(rows[drawn].sum(axis=0)) == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize("name", METRICS)
+def test_scores_of_many_sums_are_those_of_each(name: str) -> None:
+    metric = metrics("en")[name]
+    texts = sentences(60, seed=3)
+    outputs = ["", *texts[1:20], *(text.upper() for text in texts[20:40]), *texts[40:]]
+    rows = metric.statistics(outputs, [Example(text, text, None) for text in texts])
+    sums = np.concatenate([rows, rows.cumsum(axis=0), np.zeros((1, rows.shape[1]))])
+    assert metric.of_each(sums) == pytest.approx([metric.of(row) for row in sums], abs=1e-9)
+
+
+def test_sums_beyond_single_precision_are_exact() -> None:
+    total = Metric(lambda *_: [], lambda sums: sums[0])
+    rows = {"total": np.full((40, 1), 2.0**22 + 1)}
+    none = {"total": np.zeros((40, 1))}
+    found = deltas({"total": total}, rows, none, 0.95, (1,))["total"]
+    assert (found.low, found.high) == (40 * (2.0**22 + 1), 40 * (2.0**22 + 1))
+
+
 def test_what_watches_for_broken_output() -> None:
     examples = [Example("um dois", "one two", None)] * 4
     outputs = ["one two", "", "um  dois", "o"]
