@@ -96,3 +96,12 @@ def test_retry_of_a_run_by_hand_that_was_aborted() -> None:
     world.ask("retry", "by-hand")
     world.run_until("UpToDate")
     assert world.production["run"] == "by-hand"
+
+
+def test_long_complaint_leaves_room_for_what_to_do() -> None:
+    world = upgraded().to_stage("Deploying")
+    world.unready.add(world.service_of(world.candidate))
+    world.waiting = "ArtifactInvalid: " + "x" * 2000
+    world.run_until("Degraded")
+    assert "kubectl translation retry pt-en r-" in world.told("Degraded")["message"]
+    assert not world.told("Degraded")["message"].endswith("…")

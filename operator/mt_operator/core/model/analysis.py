@@ -56,7 +56,7 @@ def begin(s: Situation, status: ModelStatus, trial: Trial, last: bool) -> Trial:
         return trial
     before = candidate.analysis
     if before is not None and (last or candidate.weight == 0):
-        return trial.but(analysis=replace(before, since=s.now, checked=None))
+        return trial
     kept = before if before is not None and before.verdict == Verdict.PASSING else Analysed(s.now)
     fresh = replace(kept, since=s.now, failures=0, checked=None, baseline=None)
     return _with_baseline(s, status, trial.but(analysis=fresh), analysis)
@@ -97,7 +97,7 @@ def end_of_step(
     verdict = judgement.verdict
     if trial.candidate.waived and verdict is not Verdict.FAILING:
         return Ending(trial)
-    over = max(over, stored.since + analysis.interval)
+    over = max(over, (trial.candidate.step_since or stored.since) + analysis.interval)
     if s.now < over or verdict is Verdict.FAILING or stored.failures:
         return Ending(trial, over=False)
     if verdict is Verdict.PASSING or _last_and_enough(status, trial, judgement, analysis):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mt_operator.core.conditions import shorten
 from mt_operator.core.model.advice import RETRY, how_to
 from mt_operator.core.model.candidate import made_to_be_tried
 from mt_operator.core.model.outcome import Outcome, Progress, outcome, revision
@@ -31,7 +32,7 @@ def bless(s: Situation, turn: Turn, token: str) -> Turn | str | None:
         return None  # traffic is on the way back: a moment later
     if current is not None:
         turn = superseded(s, turn, target)
-    override = f"{result.reason.value}: {result.message}"
+    override = shorten(f"{result.reason.value}: {result.message}")
     since = next_request(s, status)
     begun = Candidate(target, since, Stage.EVALUATING, s.now, override=override)
     turn = turn.to(candidate=begun, rejected=tuple(e for e in status.rejected if e.run != target))

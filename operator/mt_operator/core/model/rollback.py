@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from mt_operator.core.conditions import shorten
 from mt_operator.core.model.advice import RETRY, how_to
 from mt_operator.core.model.state import (
     Candidate,
@@ -17,6 +18,7 @@ from mt_operator.core.model.state import (
 from mt_operator.core.model.turn import Situation, Turn
 from mt_operator.core.reasons import Reason
 
+TOLD = 640  # characters of a reason: what to do has to stand in a condition, too
 REMEMBERED = 20  # rejections; older ones are forgotten
 UNDER_WAY = frozenset({Stage.CANARY, Stage.PROMOTING})  # may be given weight
 
@@ -41,10 +43,11 @@ def remember(
 ) -> Turn:
     """Note a run and its revision as rejected: neither is tried again by itself."""
     again = how_to(s.meta, RETRY, build.revision if build else run)
+    told = shorten(message.rstrip(". "), TOLD)
     entry = Rejected(
         run=run,
         reason=reason.value,
-        message=f"{message.rstrip('. ')}. Change the spec; or to try it again: {again}.",
+        message=f"{told}. Change the spec; or to try it again: {again}.",
         time=s.now,
         revision=build.revision if build else None,
     )

@@ -79,7 +79,7 @@ class Probe:
 class Analysed:
     """What is known of a candidate under traffic; the numbers are those of the last transition."""
 
-    since: datetime  # when its weight was given
+    since: datetime  # when the evidence began: its weight was given
     baseline: Baseline | None = None  # what had been counted then; None: there was no reading
     failures: int = 0  # failed intervals in a row
     checked: datetime | None = None  # when an interval was counted last, failed or not
