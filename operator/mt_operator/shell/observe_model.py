@@ -17,6 +17,8 @@ from mt_operator.shell.runs import run_view, runs_of
 from mt_operator.shell.scrape import POD_SERVICE
 from mt_operator.shell.views import front_view, meta_of, route_view, service_view
 
+STAGES = (names.Stage.PROBE, names.Stage.TRAFFIC)  # of the model's own Jobs
+
 
 async def observe_model(world: World, namespace: str, name: str) -> Snapshot | None:
     """Return the model as it is now; None where there is nothing to decide: it is gone or going."""
@@ -25,12 +27,12 @@ async def observe_model(world: World, namespace: str, name: str) -> Snapshot | N
         return None
     meta, status = meta_of(raw), raw.get("status") or {}
     route = names.route_name(name)
-    probes = f"{names.LABEL_MODEL}={name},{names.LABEL_STAGE}={names.Stage.PROBE}"
+    work = f"{names.LABEL_MODEL}={name},{names.LABEL_STAGE} in ({','.join(STAGES)})"
     runs, services, routes, (jobs, views) = await asyncio.gather(
         runs_of(world.api, namespace, name),
         world.api.list("InferenceService", namespace, labels=f"{names.LABEL_MODEL}={name}"),
         world.api.list("HTTPRoute", namespace, fields=f"metadata.name={route}"),
-        read_jobs(world, namespace, probes, meta.uid),
+        read_jobs(world, namespace, work, meta.uid),
     )
     mine, ours = owned(services or (), meta.uid), owned(routes or (), meta.uid)
     pods, revisions, fronts = await asyncio.gather(
