@@ -166,6 +166,12 @@ def _lengths(texts: int, ratio: float) -> Counters:
         ),
         pytest.param(
             LATENCY,
+            evidence(_timed((3000, 0.031)), _timed((9000, 0.029))),
+            "Passing",
+            id="a little slower, in the next bucket",
+        ),
+        pytest.param(
+            LATENCY,
             evidence(_timed((900, 0.04)), _timed((9000, 0.04))),
             "NoData",
             id="a P99 needs a thousand requests",
@@ -370,6 +376,14 @@ def test_messages_carry_numbers_and_what_was_asked(
     measure: Mapping[str, Any], found: Evidence, message: str
 ) -> None:
     assert _judged(measure, found).message == message
+
+
+def test_a_bucket_that_is_further_is_no_proof() -> None:
+    found = _judged(LATENCY, evidence(_timed((3000, 0.031)), _timed((9000, 0.029))))
+    assert found.message == (
+        "LatencyP99 49.8 ms of 3,000 requests, production 29.9 ms: more than 1.5x, "
+        "which chance or the histogram's buckets explain"
+    )
 
 
 def test_the_worst_measure_decides_and_alone_is_told() -> None:

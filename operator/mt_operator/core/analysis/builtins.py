@@ -34,6 +34,7 @@ class Builtin:
     show: Callable[[float], str]
     of: str  # what it counts
     minimum: int = 1  # samples without which it never passes
+    excuse: str = "chance explains"  # of a value beyond its bound that nothing proves
 
 
 def number(value: float) -> str:
@@ -100,6 +101,12 @@ BUILTINS: Mapping[str, Builtin] = {
     "ErrorRate": Builtin(_share(_errors, _answered), _percent, "requests"),
     "EmptyFraction": Builtin(_share(_empty, _instances), _percent, "texts"),
     "CopyFraction": Builtin(_share(_copies, _instances), _percent, "texts"),
-    "LatencyP99": Builtin(latency_p99, _duration, "requests", MIN_REQUESTS),
+    "LatencyP99": Builtin(
+        latency_p99,
+        _duration,
+        "requests",
+        MIN_REQUESTS,
+        "chance or the histogram's buckets explain",
+    ),
     "LengthRatio": Builtin(length_ratio, number, "texts", MIN_TEXTS),
 }

@@ -153,7 +153,7 @@ def _tested(
         return Verdict.PASSING, f"{told}: within {bound}"
     if found.evidence > log(CHANCE) and found.hits >= LEAST_HITS:
         return Verdict.INCONCLUSIVE, f"{told}: {_beyond(bound)} so far, which more traffic settles"
-    return Verdict.PASSING, f"{told}: {_beyond(bound)}, which chance explains"
+    return Verdict.PASSING, f"{told}: {_beyond(bound)}, which {builtin.excuse}"
 
 
 def _restarted(measure: Measure, bound: Bound, evidence: Evidence) -> MetricVerdict:

@@ -26,46 +26,52 @@ def latency_p99(pair: Pair, bound: Bound) -> Finding:
     ours = _histogram(pair.ours.total)
     theirs = _histogram(pair.theirs.total) if pair.theirs else []
     samples = int(_counted(pair.ours.total))
-    if not samples:
-        evidence = -inf
-    elif bound.kind == "maxRatio":
-        evidence = _slower(pair, bound.limit)
-    else:
-        evidence = _slow(pair, bound)
+    evidence, slow = -inf, 0.0
+    if samples:
+        ratio = bound.kind == "maxRatio"
+        evidence, slow = _slower(pair, bound.limit) if ratio else _slow(pair, bound)
     return Finding(
         value=quantile(ours, 1 - SLOW),
         reference=quantile(theirs, 1 - SLOW),
         evidence=evidence,
         samples=samples,
-        hits=samples * SLOW,
+        hits=slow,
     )
 
 
-def _slow(pair: Pair, bound: Bound) -> float:
+def _slow(pair: Pair, bound: Bound) -> tuple[float, float]:
+    """Return the evidence that the P99 is beyond ``bound``, and how many requests speak for it."""
     limit = min((at for at in _bounds(pair.ours.total) if at >= bound.limit), default=None)
     if limit is None:
-        return -inf  # beyond the last bucket nothing is known
+        return -inf, 0.0  # beyond the last bucket nothing is known
     slow = tally(pair.ours, _above(limit), _counted)
-    return above(slow, SLOW) if bound.kind == "max" else below(slow, SLOW)
+    if bound.kind == "max":
+        return above(slow, SLOW), slow.hits
+    return below(slow, SLOW), slow.total - slow.hits
 
 
-def _slower(pair: Pair, ratio: float) -> float:
+def _slower(pair: Pair, ratio: float) -> tuple[float, float]:
+    """Return the evidence that ours take longer, and how many of ours speak for it.
+
+    Where none does, the P99s may still be in buckets that far apart: that is no proof.
+    """
     total = _counted(pair.theirs.total) if pair.theirs else 0
     if pair.theirs is None or not total:
-        return -inf
+        return -inf, 0.0
     # Another image may have other buckets: those that both have can be compared.
     limits = sorted(_bounds(pair.ours.total) & _bounds(pair.theirs.total))
     tails = {at: _above(at)(pair.theirs.total) / total for at in limits}
     asked = [at for at in limits if SLOW / NEAR <= tails[at] <= SLOW * NEAR]
     asked = asked or sorted(limits, key=lambda at: abs(tails[at] - SLOW))[:1]
-    terms = []
+    terms, most = [], 0.0
     for at in asked:
         limit = min((x for x in limits if x >= at * ratio * (1 - 1e-9)), default=None)
         if limit is None:
             continue
         ours = tally(pair.ours, _above(limit), _counted)
         terms.append(more(ours, tally(pair.theirs, _above(at), _counted), 1.0))
-    return log_sum(terms) - log(len(terms)) if terms else -inf
+        most = max(most, ours.hits)
+    return (log_sum(terms) - log(len(terms)) if terms else -inf), most
 
 
 def _histogram(counters: Counters) -> list[tuple[float, float]]:

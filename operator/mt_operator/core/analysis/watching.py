@@ -57,10 +57,7 @@ def watch(meta: Meta, status: Tree, settings: Settings) -> Watch | None:
     return Watch(
         candidate=candidate["revision"],
         production=production,
-        services={
-            revision: one if shared else own(meta.name, revision)
-            for revision in revisions
-        },
+        services={revision: one if shared else own(meta.name, revision) for revision in revisions},
         provider=analysis.provider,
         interval=analysis.interval,
         queries={
