@@ -121,6 +121,15 @@ cluster-down: $(VENV_localcluster)/.complete ## stop it
 kubeconfig: $(VENV_localcluster)/.complete ## print the path of its kubeconfig
 	@$(LOCALCLUSTER) kubeconfig --name $(NAME)
 
+.PHONY: bench
+bench: VENV_benchmarks := $(call venv,benchmarks)
+bench: $(UV) ## measure side by side with others (NAME=analysis, NAME=gate; ARGS="--scale 0.1")
+	@test -e $(VENV_benchmarks)/.complete || { rm -rf $(VENV_benchmarks); \
+	  $(UV) venv --quiet --python 3.11 $(VENV_benchmarks); \
+	  VIRTUAL_ENV=$(VENV_benchmarks) $(UV) pip sync --quiet --compile-bytecode --require-hashes benchmarks/requirements-dev.lock; \
+	  touch $(VENV_benchmarks)/.complete; }
+	@OPENBLAS_NUM_THREADS=1 PYTHONPATH=crds:operator:predictor:. $(call PY,benchmarks) -m benchmarks $(NAME) $(ARGS)
+
 .PHONY: manifests
 manifests: ## print what `kubectl apply -k manifests/overlays/standalone` installs
 	@kubectl kustomize manifests/overlays/standalone
