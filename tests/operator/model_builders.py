@@ -327,8 +327,10 @@ class World:
     def _service(self, thing: Thing) -> ServiceView:
         predictor = thing.manifest["spec"]["predictor"]
         waiting = "" if thing.ready else self.waiting
+        # KServe's Ready follows the Deployment's, which is not there while pods are added.
+        complete = thing.ready and thing.replicas >= predictor["minReplicas"]
         return ServiceView(
-            thing.meta(), thing.ready, predictor, ready_replicas=thing.replicas, waiting=waiting
+            thing.meta(), complete, predictor, ready_replicas=thing.replicas, waiting=waiting
         )
 
     def _route(self, thing: Thing) -> RouteView:

@@ -35,7 +35,8 @@ ASKING = {
 }
 ADVICE = re.compile(
     r"kubectl |annotate|Next: |tells how far|Nothing is to do|[Ll]ook at|Set |Write |Use |[Nn]ame |"
-    r"Correct |Change |Restore|[Ii]nstall|[Rr]emove|[Cc]reate|back to production|on its way|[Ww]ait"
+    r"[Uu]nset |Correct |Change |Restore|[Ii]nstall|[Rr]emove|[Cc]reate|back to production|"
+    r"on its way|[Ww]ait"
 )
 SAYING = ("Reconciling", "Stalled", "Paused")
 

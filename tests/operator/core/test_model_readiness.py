@@ -118,3 +118,16 @@ def test_suspended_model_starts_no_run() -> None:
     world.settle()
     assert world.writes == {"status": 1}
     assert world.told("Paused")["reason"] == "Suspended"
+
+
+def test_candidate_keeps_its_traffic_while_pods_are_added_for_the_next_weight() -> None:
+    world = upgraded(serving={"replicas": {"min": 1, "max": 6}}, rollout={"steps": PAUSED})
+    world.to_stage("ServingCheck")
+    world.services[world.service_of(world.production)].replicas = 5
+    for _ in range(60):
+        plans = [world.look() for _ in range(3)]  # the last ones before the pods are there
+        plan = plans[-1]
+        if not world.live() and plan.requeue_after:
+            world.now += plan.requeue_after
+    assert len(world.status["previous"]) == 1
+    assert "NotReady" not in {event.reason for event in world.events}

@@ -125,7 +125,7 @@ def _step_ends(trial: Trial, in_force: bool) -> tuple[datetime, ...]:
 
 def _deploying(s: Situation, turn: Turn, trial: Trial) -> Turn:
     build, limit = trial.build, trial.rollout.serving_check.max_load
-    if s.ready(build):
+    if s.complete(build):
         told = f"{build.revision} is ready; held-out sentences are sent to it."
         probe = first_probe(s, build)
         checked = trial.but(stage=Stage.SERVING_CHECK, stage_since=s.now, probe=probe).candidate

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 class Serving:
     """The predictor of one revision."""
 
-    ready: bool
+    ready: bool  # requests may be led to it
     replicas: int = 0  # how many pods may be counted upon now
     waiting: str = ""  # why a pod of it does not get ready
+    complete: bool = True  # all of it is there: never less than that when it is new
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,11 @@ class Situation:
         seen = self.traffic.serving.get(build.revision)
         return seen is not None and seen.ready
 
+    def complete(self, build: Revision) -> bool:
+        """Return whether all of the revision's predictor is ready, as it has to be once."""
+        seen = self.traffic.serving.get(build.revision)
+        return seen is not None and seen.ready and seen.complete
+
     def replicas(self, build: Revision) -> int:
         """Return how many of the revision's pods may be counted upon now."""
         seen = self.traffic.serving.get(build.revision)

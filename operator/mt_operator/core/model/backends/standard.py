@@ -15,10 +15,16 @@ KIND = "InferenceService"
 
 
 def serving(o: ObservedModel) -> Mapping[str, Serving]:
-    """Return the predictor of each revision whose InferenceService is there to stay, and ours."""
+    """Return the predictor of each revision whose InferenceService is there to stay, and ours.
+
+    KServe takes its Ready back while an autoscaler, or a next step, adds pods: those that are there
+    answer all the same.
+    """
     prefix = f"{o.meta.name}-"
     return {
-        name.removeprefix(prefix): Serving(view.ready, view.ready_replicas, view.waiting)
+        name.removeprefix(prefix): Serving(
+            view.ready or view.ready_replicas > 0, view.ready_replicas, view.waiting, view.ready
+        )
         for name, view in o.services.items()
         if name.startswith(prefix) and view.meta.owner == o.meta.uid and not view.meta.deleting
     }
