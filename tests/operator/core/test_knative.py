@@ -115,6 +115,22 @@ def test_promotion_that_is_stopped_at_100_comes_back_too() -> None:
     assert world.weights() == {old: 100}
 
 
+def test_option_changed_as_all_requests_go_to_a_candidate_waits_until_it_is_production() -> None:
+    world = knative_upgraded(rollout={"steps": SHORT})
+    world.until_weight(20)
+    old, new = world.production["revision"], world.candidate["revision"]
+    while world.weights() != {new: 100}:
+        world.look()
+        for step in ("kserve", "configure", "pods", "route"):
+            world.act(step)
+    record = sent(world)
+    world.change(serving={"maxQueue": 9})
+    world.ask("abort", new)
+    world.settle()
+    assert record == [(new, 0), (old, 0), (old, 100)]
+    assert world.weights() == {old: 100}
+
+
 def test_canary_that_is_never_ready_gets_nothing_and_its_template_goes() -> None:
     world = knative_upgraded(rollout={"steps": PAUSED}).to_stage("Deploying")
     old, bad = world.production["revision"], world.candidate["revision"]

@@ -127,7 +127,7 @@ class Rollouts(RuleBasedStateMachine):
 
 
 Rollouts.TestCase.settings = settings(
-    max_examples=600 if LONG else 8,
+    max_examples=300 if LONG else 8,
     stateful_step_count=60 if LONG else 25,
     deadline=None,
     derandomize=not LONG,

@@ -141,17 +141,17 @@ def _step(s: Situation, status: ModelStatus, view: ServiceView | None) -> Step:
     found, there = seen(view), template_of(view)
     back = status.candidate is not None and status.candidate.stage is Stage.ROLLING_BACK
     wanted = production if trying is None or back else trying
-    if found and there != production.revision and _mistaken(s, status, found):
+    if found and there != production.revision and _mistaken(production, found):
         return Step(production, 0)
     if there == wanted.revision:
         percent = _home(production, view, found) if wanted is production else _given(s, status)
-        changed = _changed(s, view, wanted)
+        settled = wanted is production or (found is not None and _beside(production, found))
+        changed = _changed(s, view, wanted) if settled else None
         # A new template never raises a percentage.
         return Step(changed, min(percent, max(0, percent_of(view))) if changed else percent)
     if there == production.revision:
-        # A percentage is taken from what was rolled out last, which had better be production.
-        split = found is not None and found.build_of(found.knative.rolled_out) == there
-        return Step(wanted, 0) if split else Step(None, _home(production, view, found))
+        beside = found is not None and found.build_of(found.knative.rolled_out) == there
+        return Step(wanted, 0) if beside else Step(None, _home(production, view, found))
     if percent_of(view) != 0 or found is None or _wait(s, status, found, back):
         return Step(None, 0)
     return Step(wanted, 0)
@@ -171,15 +171,22 @@ def _wait(s: Situation, status: ModelStatus, found: Seen, back: bool) -> bool:
     return not found.acted and same and (back or _trying(status) is None)
 
 
-def _mistaken(s: Situation, status: ModelStatus, found: Seen) -> bool:
-    """Return whether KServe sends the rest to a revision before production.
-
-    It takes production for rolled back if it sees Knative's traffic before Knative's new revision.
-    Only production, rolled out anew, puts that right.
-    """
-    known = {each.revision for each in (status.production, _trying(status)) if each}
+def _beside(production: Revision, found: Seen) -> bool:
+    """Return whether what the template does not get goes to production, and is not all."""
     rest = found.build_of(found.knative.rolled_out)
-    return found.acted and bool(rest) and rest not in {*known, template_of(found.view)}
+    return percent_of(found.view) < 100 and rest == production.revision
+
+
+def _mistaken(production: Revision, found: Seen) -> bool:
+    """Return whether what the template does not get goes to another revision than production.
+
+    One that had all requests and then got another template is not taken for rolled back at 0, and
+    production may be, if KServe sees Knative's traffic before Knative's new revision. What puts it
+    right is production, rolled out anew.
+    """
+    rest = found.knative.rolled_out
+    known = found.build_of(rest) not in ("", production.revision)
+    return found.acted and known and rest != found.knative.created
 
 
 def _home(production: Revision, view: ServiceView, found: Seen | None) -> int:
