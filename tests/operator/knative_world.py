@@ -218,6 +218,7 @@ class KnativeWorld(World):
             well,
             thing.manifest["spec"]["predictor"],
             message="" if well else self.waiting,
+            failed=k.refused,
             url=f"http://{NAME}-predictor.example.com" if k.rolled_out else "",
             knative=view if k.created else None,
         )

@@ -103,6 +103,7 @@ class ServiceView:
     ready_replicas: int = 0  # pods of its predictor that are ready now
     # Why a pod of it does not get ready, as in JobView; its Failure's message when it crashed.
     waiting: str = ""
+    failed: bool = False  # it says so; what is only not ready yet is on its way
     url: str = ""
     knative: KnativeView | None = None  # in Knative mode, once Knative has answered
 

@@ -101,6 +101,7 @@ def service_view(found: Tree, pods: Sequence[Tree]) -> ServiceView:
         message=cause.get("message") or "",
         ready_replicas=sum(map(_ready, there)),
         waiting=next((text for text in reversed(waiting) if text), ""),
+        failed=ready.get("status") == "False",
         url=(found.get("status") or {}).get("url") or "",
     )
 

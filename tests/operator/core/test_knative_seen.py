@@ -54,7 +54,8 @@ def shown(
         owner=UID,
     )
     predictor = {} if percent is None else {"canaryTrafficPercent": percent}
-    return ServiceView(meta, ready, predictor, message=message, knative=knative)
+    failed = bool(message)
+    return ServiceView(meta, ready, predictor, message=message, failed=failed, knative=knative)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +182,28 @@ def test_feature_that_the_platform_has_to_switch_on_is_named(message: str, words
     view = shown(CANARY, ready=False, message=message)
     assert message in complaint(view)
     assert words in complaint(view)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        pytest.param(shown(CANARY), id="all is well"),
+        pytest.param(
+            replace(shown(CANARY, ready=False, message="Waiting for load balancer"), failed=False),
+            id="it is on its way",
+        ),
+        pytest.param(
+            shown(
+                CANARY,
+                ready=False,
+                message="Operation cannot be fulfilled: the object has been modified",
+            ),
+            id="it is tried again at once",
+        ),
+    ],
+)
+def test_what_passes_by_itself_is_not_told(view: ServiceView) -> None:
+    assert complaint(view) == ""
 
 
 def test_pod_that_does_not_get_ready_says_why() -> None:

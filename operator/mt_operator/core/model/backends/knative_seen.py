@@ -15,6 +15,7 @@ from mt_operator.core.model.traffic import Serving
 from mt_operator.core.observed import KnativeRevision, KnativeView, ServiceView
 
 ANY_NUMBER = 10_000  # pods that a revision without a bound may have
+RETRIED = "the object has been modified"  # two wrote at once; KServe tries again
 # What the platform has to switch on in the ConfigMap config-features, by what Knative says.
 FEATURES = {
     "ersistent volume claim support is disabled": "kubernetes.podspec-persistent-volume-claim",
@@ -98,15 +99,19 @@ def serving(view: ServiceView, found: Seen | None) -> Mapping[str, Serving]:
 
 
 def complaint(view: ServiceView) -> str:
-    """Return what KServe or Knative says when something is not well, and what to do about it."""
-    if view.ready or not view.message:
+    """Return what KServe or Knative says when something is not well, and what to do about it.
+
+    What is only on its way, or is tried again at once, changes from second to second: not told.
+    """
+    if not view.failed or RETRIED in view.message:
         return ""
+    told = " ".join(view.message.split())
     advice = [
         f"Set {flag} to enabled in the ConfigMap config-features of Knative Serving."
         for words, flag in FEATURES.items()
-        if words in view.message
+        if words in told
     ]
-    return " ".join((view.message, *advice))
+    return " ".join((f"{told.rstrip('.')}.", *advice)) if told else ""
 
 
 def _serving(found: Seen, build: str, told: Serving) -> Serving:
