@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mt_predictor.scores import Metric, Statistics
 
 RESAMPLES = 1000
-BLOCK = 1 << 19  # sentences that are drawn at once: a few MiB
+BLOCK = 1 << 16  # sentences that are drawn at once: what a cache holds
 EXACT = 1 << 24  # up to here single precision holds every whole number
 
 
