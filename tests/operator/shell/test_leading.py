@@ -9,15 +9,21 @@ from tests.operator.shell.cluster import ROOT, documents
 from tests.operator.shell.conftest import served
 from tests.operator.shell.stage import Stage, condition, model, up_to_date
 
+from mt_operator.shell.api import Object
+
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(300)]
 WAITING = "WaitingForKServe"
+
+
+def looked_at(found: Object) -> bool:
+    return bool(found.get("status", {}).get("conditions"))
 
 
 async def test_only_one_of_two_acts_and_the_other_takes_over(stage: Stage) -> None:
     first, second = stage.operator("mt-operator-a"), stage.operator("mt-operator-b")
     first.start()
     await stage.kube.put(model(stage.namespace))
-    await stage.until(lambda found: bool(found.get("status")))
+    await stage.until(looked_at)
     second.start()
     await stage.until(up_to_date)
     counted = await second.metrics()
@@ -36,7 +42,7 @@ async def test_stopped_operator_gives_the_lease_back(stage: Stage) -> None:
     first, second = stage.operator("mt-operator-a"), stage.operator("mt-operator-b")
     first.start()
     await stage.kube.put(model(stage.namespace))
-    await stage.until(lambda found: bool(found.get("status")))
+    await stage.until(looked_at)
     assert first.stop() == 0
     lease = await stage.kube.get("Lease", "translation-system", "mt-operator")
     assert lease is not None
