@@ -102,6 +102,7 @@ def test_the_operator_is_admitted_where_pod_security_is_restricted(overlay: Path
         "name",
         "configMap",
         "emptyDir",
+        "secret",  # receivers' addresses
     }
 
 
