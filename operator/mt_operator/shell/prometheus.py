@@ -13,6 +13,7 @@ import asyncio
 import json
 import logging
 import math
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -142,12 +143,17 @@ class Prometheus:
     def _away(self, what: str, problem: str) -> None:
         self.failed()
         if problem != self.problems.get(what):
-            log.warning("Prometheus at %s tells nothing of %s: %s", self.url, what, problem)
+            log.warning("Prometheus at %s tells nothing of %s: %s", self._place, what, problem)
         self.problems[what] = problem
 
     def _back(self, what: str) -> None:
         if self.problems.pop(what, None):
-            log.info("Prometheus at %s tells of %s again", self.url, what)
+            log.info("Prometheus at %s tells of %s again", self._place, what)
+
+    @property
+    def _place(self) -> str:
+        """Return the address without what may be a password."""
+        return re.sub(r"//[^/]*@", "//", self.url)
 
 
 @dataclass(frozen=True)

@@ -115,9 +115,10 @@ async def test_away_and_back_is_told_once_each(
         return vector("1") if statuses.pop(0) == 200 else web.Response(status=503)
 
     async with listening(show, path="/api/v1/query") as port:
-        asked = Prometheus(session, f"http://127.0.0.1:{port}")
+        asked = Prometheus(session, f"http://us:pass-word@127.0.0.1:{port}")
         while statuses:
             await asked.values({"q": {"r-1": "up"}}, NOW)
+    assert "pass-word" not in caplog.text
     words = ["tells nothing", "again", "tells nothing"]
     assert [word in record.message for word, record in zip(words, caplog.records, strict=True)]
 
