@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,8 +22,7 @@ Ask = Callable[[str, str], None]  # an action and its target
 
 def by_annotation(subject: Subject) -> Ask:
     """Ask by an annotation; each token is a new one."""
-    count = iter(range(1000))
-    return lambda action, target: subject.annotate(action, f"{target}/{next(count)}")
+    return lambda action, target: subject.annotate(action, f"{target}/{time.time_ns()}")
 
 
 def by_command(subject: Subject) -> Ask:
@@ -80,8 +80,9 @@ def course(subject: Subject, ask: Ask) -> Course:
     resumed = subject.until("going on", lambda m: not _paused(m))
     ask("promote", revision)
     passed = subject.until_stage("Canary", 60)
+    count = len(passed["status"].get("rejected") or [])
     ask("abort", revision)
-    aborted = subject.until_rejected(len(subject.model["status"].get("rejected") or []) + 1)
+    aborted = subject.until_rejected(count + 1)
     ask("retry", revision)
     retried = subject.until_stage("AwaitingApproval")
     ask("promote", f"full/{revision}")
