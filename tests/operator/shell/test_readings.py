@@ -238,6 +238,36 @@ async def test_without_a_prometheus_there_is_a_reading_of_nothing(session: Any) 
     assert (reading.pods, reading.queries) == ({}, {})
 
 
+class Store:
+    """A Prometheus that remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    async def pods(self, *asked: Any) -> dict[str, tuple[PodReading, ...]]:
+        self.asked.append(asked)
+        return {"r-2": (PodReading("a/1", "1"),), "r-9": (PodReading("b/1", "1"),)}
+
+    async def values(self, queries: Any, now: datetime) -> dict[str, dict[str, float]]:
+        return {name: dict.fromkeys(by, 2.5) for name, by in queries.items()}
+
+
+async def test_prometheus_is_asked_since_the_evidence_began(session: Any, pods: Pods) -> None:
+    store: Any = Store()
+    await pods.add("127.0.0.1", showing(exporter("r-2")))
+    readings = Readings(session, SETTINGS, store)
+    metrics = [{"name": "complaints", "query": "complaints", "max": "3"}]
+    asked = status(provider="Prometheus", metrics=metrics)
+    asked["candidate"]["analysis"] = {"since": "2026-11-21T11:30:00Z"}
+    there = [pod("a", revision="r-2"), pod("b", revision="r-3")]
+    (reading,) = await readings.read(META, asked, there, NOW)
+    services = ["pt-en-r-1", "pt-en-r-2"]
+    assert store.asked == [("team-a", services, there[:1], NOW - 30 * MINUTE, NOW)]
+    assert set(reading.pods) == {"r-2"}
+    assert reading.queries == {"complaints": {"r-2": 2.5, "r-1": 2.5}}
+    assert not pods.asked
+
+
 def look(seconds: float, *processes: str, features: bool = False) -> Reading:
     counted = Counters(features={"score": {"inf": 1}, "lengthRatio": {"1": 1}} if features else {})
     pods = tuple(PodReading(f"uid-{name}", name, users=counted) for name in processes)
