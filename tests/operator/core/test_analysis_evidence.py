@@ -83,6 +83,11 @@ def _errors(found: Counters) -> tuple[int, int]:
             (30, 3),
             id="a pod that was overlooked once",
         ),
+        pytest.param(
+            [[], [pod("a", process="")], [pod("a", counted(30, 3))]],
+            (30, 3),
+            id="a new pod that could not be read at first",
+        ),
         pytest.param([[pod("a", counted(100, 5))], []], (0, 0), id="nothing but the baseline"),
     ],
 )
@@ -111,6 +116,14 @@ def test_restarts(now: list[PodReading], expected: int) -> None:
     before = reading(0, [pod("a", restarts=2)])
     evidence = gather(baseline_of(before, BOTH, analysis()), [reading(30, now)], OURS, None)
     assert evidence.candidate.restarts == expected
+
+
+def test_a_restart_that_is_seen_in_two_ways_is_one() -> None:
+    before = reading(0, [pod("a", restarts=2)])
+    down = reading(30, [pod("a", process="", restarts=3)])
+    back = reading(60, [pod("a", process="2", restarts=3)])
+    baseline = baseline_of(before, BOTH, analysis())
+    assert gather(baseline, [down, back], OURS, None).candidate.restarts == 1
 
 
 def test_without_a_baseline_the_earliest_reading_stands_for_it() -> None:

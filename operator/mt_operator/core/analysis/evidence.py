@@ -159,53 +159,53 @@ def total(parts: Sequence[Counters]) -> Counters:
     )
 
 
+@dataclass
+class _Pod:
+    """One pod on its way through the window."""
+
+    before: int = 0  # its containers' restarts at the baseline
+    restarts: int = 0
+    changes: int = 0  # processes that took the place of one that was read
+    # What was read of it last; None: its counts may be older than the window, and begin with the
+    # first reading of it.
+    last: PodReading | None = None
+
+    def read(self, pod: PodReading) -> tuple[Counters, Counters] | None:
+        """Return what users' and synthetic requests grew by, if it can be told."""
+        self.restarts = max(self.restarts, pod.restarts)
+        if not pod.process:  # its counters could not be read: they stay what they were
+            return None
+        last, self.last = self.last, pod
+        if last is None:
+            return None
+        if last.process != pod.process:
+            self.changes += bool(last.process)
+            last = PodReading(pod.uid, "")
+        return minus(pod.users, last.users), minus(pod.synthetic, last.synthetic)
+
+
 def _window(start: Sequence[PodReading], readings: Sequence[Sequence[PodReading]]) -> Window:
     """Return the window of one revision: each process from where it was, or from 0."""
-    last = {pod.uid: pod for pod in start}
-    unknown = {pod.uid for pod in start if not pod.process}
+    pods = {
+        pod.uid: _Pod(pod.restarts, pod.restarts, last=pod if pod.process else None)
+        for pod in start
+    }
     users: list[dict[str, Counters]] = []
     synthetic: list[dict[str, Counters]] = []
-    restarts = 0
-    for pods in readings:
-        grown, probed = {}, {}
-        for pod in pods:
-            before = last.get(pod.uid)
-            restarts += _restarts(pod, before)
-            if not pod.process:  # its counters could not be read: they stay what they were
-                known = before or PodReading(pod.uid, "")
-                last[pod.uid] = _with_restarts(known, pod.restarts)
-                if before is None:
-                    unknown.add(pod.uid)
-                continue
-            last[pod.uid] = pod
-            if pod.uid in unknown:  # its counts may be older than the window: it starts here
-                unknown.discard(pod.uid)
-                continue
-            same = before is not None and before.process == pod.process
-            since = before if before is not None and same else PodReading(pod.uid, "")
-            grown[pod.uid] = minus(pod.users, since.users)
-            probed[pod.uid] = minus(pod.synthetic, since.synthetic)
-        users.append(grown)
-        synthetic.append(probed)
+    for seen in readings:
+        users.append({})
+        synthetic.append({})
+        for pod in seen:
+            new = _Pod(last=PodReading(pod.uid, ""))
+            grown = pods.setdefault(pod.uid, new).read(pod)
+            if grown is not None:
+                users[-1][pod.uid], synthetic[-1][pod.uid] = grown
     return Window(
         users=sample(users),
         synthetic=sample(synthetic),
-        restarts=restarts,
+        restarts=sum(max(pod.restarts - pod.before, pod.changes) for pod in pods.values()),
         pods=len(readings[-1]) if readings else 0,
     )
-
-
-def _restarts(pod: PodReading, before: PodReading | None) -> int:
-    """Return how often a pod's process ended since it was seen last."""
-    if before is None:
-        return pod.restarts
-    counted = max(0, pod.restarts - before.restarts)
-    replaced = bool(pod.process and before.process and pod.process != before.process)
-    return max(counted, int(replaced and counted == 0 and pod.restarts == before.restarts))
-
-
-def _with_restarts(pod: PodReading, restarts: int) -> PodReading:
-    return PodReading(pod.uid, pod.process, restarts, pod.users, pod.synthetic)
 
 
 def sample(looks: Iterable[Mapping[str, Counters]]) -> Sample:
