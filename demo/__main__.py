@@ -169,7 +169,8 @@ def show_tables(play: Play, model: Object, findings: list[Finding], narrator: Na
     """Show candidates, traffic and translations."""
     narrator.act("What happened")
     narrator.table(tables.candidates(story.candidates(play.kube, model, play.recipes)))
-    narrator.table(tables.traffic(findings))
+    verdicts = play.verdicts.found if play.verdicts else {}
+    narrator.table(tables.traffic(findings, verdicts))
     lines = (play.corpus / "test.tsv").read_text(encoding="utf-8").splitlines()
     pairs = [line.split("\t") for line in lines[:SHOWN_SENTENCES]]
     english = play.translate([source for source, _ in pairs])

@@ -22,6 +22,7 @@ from demo.load import Sample, Target
 from demo.narrator import Narrator
 from demo.story import BrokenPromiseError
 from demo.traffic import Timeline, phases
+from demo.verdicts import Verdicts
 
 ACT_SECONDS = (
     1200.0  # for a training, its evaluation and its rollout; generous, nobody waits for it
@@ -65,6 +66,7 @@ class Play:
     recipes: dict[str, str] = field(default_factory=dict)  # in words, by run
     load: Load | None = None
     timeline: Timeline | None = None
+    verdicts: Verdicts | None = None
 
     def first_deployment(self, manifest: Object) -> Object:
         """Apply the model and return it once it serves."""
@@ -126,6 +128,7 @@ class Play:
         target, out = self.target(), self.folder / "load.jsonl"
         out.unlink(missing_ok=True)
         self.timeline = Timeline(self.kube, self.model)
+        self.verdicts = Verdicts(self.kube, self.model)
         command = [sys.executable, "-m", "demo.load", "--url", target.url, "--host", target.host]
         command += ["--model", self.model, "--rate", str(RATE), "--out", str(out)]
         command += ["--sentences", str(self.corpus / "test.tsv")]
@@ -139,6 +142,8 @@ class Play:
             return []
         self.load.stop()
         self.timeline.close()
+        if self.verdicts:
+            self.verdicts.close()
         seen = self.load.samples
         if not seen:
             return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
@@ -22,12 +22,17 @@ def candidates(found: Sequence[Candidate]) -> Table:
     return table
 
 
-def traffic(findings: Sequence[Finding]) -> Table:
-    """Return requests, losses and shares of each phase, and their sum."""
+def traffic(findings: Sequence[Finding], verdicts: Mapping[tuple[str, int], str]) -> Table:
+    """Return requests, losses and shares of each phase, and their sum.
+
+    Args:
+        findings: what the load saw in each phase.
+        verdicts: of the operator, by revision and weight.
+    """
     caption = f"p: exact binomial test of the share against the weight, alpha = {ALPHA:g}"
     table = Table(title="Requests", title_justify="left", caption=caption)
-    for column in ("phase", "sent", "lost", "weight", "share", "p", "p50 ms", "p99 ms"):
-        table.add_column(column, justify="left" if column == "phase" else "right")
+    for column in ("phase", "sent", "lost", "weight", "share", "p", "p50 ms", "p99 ms", "judged"):
+        table.add_column(column, justify="left" if column in ("phase", "judged") else "right")
     for found in findings:
         table.add_row(
             found.phase.name,
@@ -38,6 +43,7 @@ def traffic(findings: Sequence[Finding]) -> Table:
             f"{found.p_value:.3f}" if found.judged else "-",
             f"{found.p50 * 1000:.0f}",
             f"{found.p99 * 1000:.0f}",
+            verdicts.get((found.phase.revision, found.phase.weight), "-"),
             style="red" if found.problems else "",
         )
     sent, lost = sum(f.requests for f in findings), sum(f.lost for f in findings)
