@@ -110,6 +110,7 @@ class Witness:
             for ref in manifest["spec"]["rules"][0]["backendRefs"]
         }
         assert sum(weights.values()) == 100
+        assert sum(weight > 0 for weight in weights.values()) <= 2, "two candidates"
         serving = self.world.production.get("revision")
         for name, weight in weights.items():
             revision = name.removeprefix(f"{MODEL}-")

@@ -131,17 +131,20 @@ class Rollouts(RuleBasedStateMachine):
             self.world.live()
             self.world.now += plan.requeue_after or MINUTE
 
-    @rule()
-    def go_far(self) -> None:
-        """Come to a canary with traffic, if that is where things lead."""
+    @rule(seed=st.integers(10, 40), far=st.booleans())
+    def all_goes_well(self, seed: int, far: bool) -> None:
+        """Come to a canary with traffic, or on to production, if that is where things lead."""
+        self._heal()
         if not self.world.candidate:
-            seed = self.world.spec.get("training", {}).get("seed", 0)
-            self.world.change(training={"seed": seed + 1}, suspend=False)
-        for _ in range(25):
-            if self.world.candidate.get("weight"):
+            self.world.change(training={"seed": seed}, suspend=False)
+        for _ in range(60 if far else 30):
+            if not far and self.world.candidate.get("weight"):
                 return
-            self.witness.look()
-            self.world.live()
+            plan = self.witness.look()
+            if not self.world.live() and plan.status is None:
+                if plan.requeue_after is None:
+                    return
+                self.world.now += plan.requeue_after
 
     @rule(change=st.sampled_from(CHANGES))
     def edit(self, change: Mapping[str, Any]) -> None:
@@ -164,6 +167,19 @@ class Rollouts(RuleBasedStateMachine):
 
     @rule(action=st.sampled_from(ACTIONS), full=st.booleans())
     def ask(self, action: str, full: bool) -> None:
+        self._ask(action, full)
+
+    @rule(choice=st.integers(0, 5), full=st.booleans())
+    def ask_what_can_be_done(self, choice: int, full: bool) -> None:
+        world = self.world
+        can = ["promote", "pause", "resume", "abort"] if world.candidate.get("revision") else []
+        can += ["retry", "bless"] if world.rejected else []
+        can += ["rollback"] if world.status.get("previous") else ["retrain"]
+        self._ask(can[choice % len(can)], full)
+        self.witness.look()
+        world.live()
+
+    def _ask(self, action: str, full: bool) -> None:
         world = self.world
         earlier = (world.status.get("previous") or [{}])[0]
         source = {"retry": world.rejected, "bless": world.rejected, "rollback": earlier}.get(
@@ -173,6 +189,25 @@ class Rollouts(RuleBasedStateMachine):
         target = source.get("run" if by_run else "revision") or "nothing"
         full = full and action == "promote"
         world.ask(action, f"full/{target}" if full else target)
+
+    @rule(errors=st.sampled_from([0.05, 1.0]), seconds=st.sampled_from([30, 90]))
+    def candidate_does_badly(self, errors: float, seconds: int) -> None:
+        """Let users meet a bad canary, if there is one."""
+        if self.world.candidate.get("weight"):
+            self.world.users.rate, self.world.users.errors = 2000, errors
+            for _ in range(3):
+                self.witness.look()
+                self.world.live()
+                self.world.now += seconds * MINUTE / 60
+
+    @rule()
+    def gates_fail(self) -> None:
+        """Let a new recipe be not good enough, as far as its run comes."""
+        self.world.chrf = "31.5"
+        self.world.change(training={"seed": self.world.generation})
+        for _ in range(8):
+            self.witness.look()
+            self.world.live()
 
     @rule(action=st.sampled_from([action for action in ACTIONS if action != "retrain"]))
     def ask_for_nothing(self, action: str) -> None:
@@ -191,6 +226,13 @@ class Rollouts(RuleBasedStateMachine):
         if f"by-hand-{seed}" not in self.world.runs:
             spec = {"candidate": True, "training": {"seed": seed}}
             self.world.create_run(f"by-hand-{seed}", spec)
+
+    def _heal(self) -> None:
+        world, users = self.world, self.world.users
+        world.unready.clear()
+        world.gateway_works, world.probe, world.lose_probes = True, None, False
+        world.agreement, world.chrf = "1", "48.2"
+        users.rate, users.errors, users.away = 2000, 0.0, False
 
     def _pending(self) -> bool:
         handled = self.world.status.get("handled") or {}
@@ -223,11 +265,8 @@ class Rollouts(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let everything be well again: it comes to rest, with an answer."""
-        world, users = self.world, self.world.users
-        world.unready.clear()
-        world.gateway_works, world.probe, world.lose_probes = True, None, False
-        world.agreement, world.chrf = "1", "48.2"
-        users.rate, users.errors, users.away = 2000, 0.0, False
+        world = self.world
+        self._heal()
         world.change(suspend=False, alerts=[])
         for _ in range(150):
             plan = world.settle()
