@@ -46,7 +46,7 @@ $(foreach p,$(PROGRAMS),$(eval $(call venv_rule,$(p))))
 
 .PHONY: lock
 lock: $(UV) ## write every lock file anew from the project files
-	@for p in $(PROGRAMS); do \
+	@for p in $(PROGRAMS) benchmarks; do \
 	  for extra in "" dev; do \
 	    out=$$p/requirements$${extra:+-$$extra}.lock; echo $$out; \
 	    $(UV) pip compile --project $$p --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 --python-platform x86_64-manylinux_2_31 \

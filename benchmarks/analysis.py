@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing import Pool
 from statistics import mean
 
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure as MplFigure
 
 from benchmarks.other_rules import RATIO, RULES
 from benchmarks.our_rule import Outcome, roll_out
@@ -53,7 +54,7 @@ def run(scale: float, processes: int) -> None:
         cases = pool.map(_case, numbers, chunksize=20)
     setup = {
         "rollouts": len(cases),
-        "scenarios": {s.name: {"requestsPerSecond": s.rates} for s in SCENARIOS},
+        "scenarios": [asdict(scenario) for scenario in SCENARIOS],
         "kinds": {kind: f"{100 * ERRORS * times:g} % errors" for kind, (times, _) in KINDS.items()},
         "production": f"{100 * ERRORS:g} % errors",
         "bound": f"maxRatio {RATIO:g}; the other defaults of spec.rollout.analysis beside it",
@@ -144,12 +145,11 @@ def _where(cases: Iterable[Case], wanted: Callable[[Case], bool]) -> list[Case]:
 
 
 def _by_rule(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
+    kinds = {kind: [case for case in cases if case.kind == kind] for kind in KINDS}
     return {
         name: {
-            f"rolled back, {kind}": round(
-                _rate(_where(cases, lambda c, k=kind: c.kind == k), name, "rolled back"), 4
-            )
-            for kind in KINDS
+            f"rolled back, {kind}": round(_rate(found, name, "rolled back"), 4)
+            for kind, found in kinds.items()
         }
         | {"promoted with fewer than 50 requests": sum(_starved(case, name) for case in cases)}
         for name in NAMES
@@ -195,7 +195,7 @@ def _rows(cases: Sequence[Case]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _picture(cases: Sequence[Case]) -> plt.Figure:
+def _picture(cases: Sequence[Case]) -> MplFigure:
     busy = [case for case in cases if case.scenario != SCENARIOS[-1].name]
     good, bad = _where(cases, lambda c: not c.regressed), _where(busy, lambda c: c.regressed)
     picture, axes = plt.subplots(1, 3, figsize=(12, 3.2))

@@ -17,7 +17,7 @@ import matplotlib as mpl
 mpl.use("svg")
 mpl.rcParams["svg.hashsalt"] = "benchmarks"  # the same picture of the same numbers
 
-from matplotlib import pyplot as plt  # noqa: E402 - the backend is chosen before
+from matplotlib.figure import Figure as MplFigure  # noqa: E402 - the backend is chosen before
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
@@ -59,7 +59,7 @@ def figure(
         goal: "<= 0.5" or ">= 20"; empty: none.
         pooled: over all rounds together, where that says more than the rounds' median.
     """
-    ranked = sorted(values)
+    ranked = sorted(float(value) for value in values)
     median = ranked[len(ranked) // 2] if pooled is None else pooled
     met = None
     if goal:
@@ -68,7 +68,7 @@ def figure(
     return Figure(name, unit, median, ranked[0], ranked[-1], goal or None, met)
 
 
-def publish(result: Result, rows: Sequence[Sequence[str]], picture: plt.Figure) -> None:
+def publish(result: Result, rows: Sequence[Sequence[str]], picture: MplFigure) -> None:
     """Print the table, and write JSON and picture below ``results/``."""
     RESULTS.mkdir(exist_ok=True)
     content = {
