@@ -245,6 +245,7 @@ def test_service_that_somebody_deleted_is_made_again_with_production() -> None:
     record = sent(world)
     world.look()
     assert record == [(old, 100)]
+    assert world.status["url"]
     world.run_until("UpToDate")
     assert world.production["revision"] != old
 

@@ -119,9 +119,9 @@ def dark_host(s: Situation, build: Revision) -> str:
 
 
 def endpoint(s: Situation) -> Place:
-    """Return where KServe says that the model is reached."""
+    """Return where KServe says that the model is reached, or said last."""
     view = our_service(s.observed)
-    return Place((view.url if view else "") or None)
+    return Place((view.url if view else "") or s.observed.status.get("url"))
 
 
 def our_service(o: ObservedModel) -> ServiceView | None:
