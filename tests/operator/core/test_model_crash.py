@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from tests.operator.core.test_model_analysis import analysed, at
 from tests.operator.model_builders import PAUSED, CrashError, World, upgraded
 
 SHORT = [{"setWeight": 50}, {"setWeight": 100}]
@@ -42,6 +43,30 @@ def _newer() -> World:
     return world
 
 
+def _errors() -> World:
+    world = at(50, analysed())
+    world.users.errors = 1.0
+    return world
+
+
+def _way_back() -> World:
+    world = upgraded(rollout={"steps": SHORT})
+    first = world.production["revision"]
+    world.until_weight(100)
+    while world.production["revision"] == first:
+        world.look()
+        world.live()
+    world.ask("rollback", first)
+    return world
+
+
+def _blessed() -> World:
+    world = _bad_gate()
+    world.run_until("Degraded")
+    world.ask("bless", world.rejected["run"])
+    return world
+
+
 def _end(world: World) -> tuple[Any, ...]:
     """Return what a story comes to, without its times."""
     reasons = {c["type"]: (c["status"], c["reason"]) for c in world.status["conditions"]}
@@ -57,6 +82,9 @@ def _end(world: World) -> tuple[Any, ...]:
         pytest.param(_never_ready, "Degraded", id="a candidate that is never ready"),
         pytest.param(_unready_canary, "Degraded", id="a canary that stops being ready"),
         pytest.param(_newer, "UpToDate", id="a newer generation"),
+        pytest.param(_errors, "Degraded", id="errors under traffic"),
+        pytest.param(_way_back, "Degraded", id="a way back that somebody asked for"),
+        pytest.param(_blessed, "UpToDate", id="gates that somebody overrides"),
     ],
 )
 def test_killed_between_any_two_writes(story: Callable[[], World], end: str) -> None:
