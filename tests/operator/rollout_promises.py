@@ -53,7 +53,7 @@ class Witness:
         """Let the operator look once, and check what was written against what was seen."""
         self._note()
         world = self.world
-        before, judged = world.status, self._judged()
+        before = world.status
         ready = {name for name, thing in world.services.items() if thing.ready}
         plan = world.look()
         assert plan.requeue_after is None or plan.requeue_after.total_seconds() > 0
@@ -61,7 +61,7 @@ class Witness:
             if child.key[0] == "HTTPRoute":
                 self._right_weights(child.manifest, ready)
         self._allowed_step(before.get("candidate") or {})
-        self._right_promotion(before, judged)
+        self._right_promotion(before)
         self._says_something()
         return plan
 
@@ -80,28 +80,25 @@ class Witness:
     def _note(self) -> None:
         for name, run in self.world.runs.items():
             view = RunView(run.meta(), run.manifest["spec"], run.status)
-            good = outcome(view).progress is Progress.BLESSED
-            if good or (
-                self.world.candidate.get("override") and self.world.candidate["run"] == name
-            ):
+            if outcome(view).progress is Progress.BLESSED:
                 self.blessed.add(name)
         for job in self.world.jobs.values():
             said = job.message
             if isinstance(said, ProbeResult) and (said.failures, said.agreement) == (0, "1"):
                 self.checked.add(job.meta().labels[names.LABEL_REVISION])
 
-    def _judged(self) -> Judgement | None:
-        """Return what the evidence says of the candidate before a look, if it is judged."""
-        candidate, world = self.world.candidate, self.world
-        tree, stored = (candidate.get("rollout") or {}).get("analysis"), candidate.get("analysis")
-        if not tree or not stored or candidate["stage"] == "RollingBack":
+    def _judged(self, status: Mapping[str, Any]) -> Judgement | None:
+        """Return what the evidence of now says of the candidate in ``status``, if it is judged."""
+        candidate, production = status["candidate"], status.get("production") or {}
+        tree, stored = candidate["rollout"].get("analysis"), candidate.get("analysis")
+        if not tree or not stored:
             return None
         baseline = decode_baseline(stored["baseline"]) if "baseline" in stored else None
-        production = world.production.get("revision")
-        readings = world.observe().readings
+        readings = self.world.observe().readings
         analysis = from_json(Analysis, tree)
         weights = sum("setWeight" in step for step in candidate["rollout"]["steps"])
-        evidence = gather(baseline, readings, candidate["revision"], production)
+        serving = production.get("revision")
+        evidence = gather(baseline, readings, candidate["revision"], serving)
         return judge(analysis, evidence, 0.01, weights * acting(analysis))
 
     def _right_weights(self, manifest: Any, ready: set[str]) -> None:
@@ -125,14 +122,15 @@ class Witness:
         if a and a != b and (same or not after):
             assert (b and Stage(b)) in TRANSITIONS[Stage(a)], f"{a} led to {b}"
 
-    def _right_promotion(self, before: Mapping[str, Any], judged: Judgement | None) -> None:
+    def _right_promotion(self, before: Mapping[str, Any]) -> None:
         """Check that what took all traffic was not failing, nor unjudged unless told so."""
         candidate = before.get("candidate") or {}
         revision = candidate.get("revision")
         serving = (before.get("production") or {}).get("revision")
-        if judged is None or revision in (None, serving):
+        if revision in (None, serving) or self.world.production.get("revision") != revision:
             return
-        if self.world.production.get("revision") != revision:
+        judged = self._judged(before)
+        if judged is None:
             return
         assert judged.verdict is not Verdict.FAILING, judged.message
         told = candidate.get("waived") or self.world.candidate.get("waived")
