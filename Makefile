@@ -62,7 +62,7 @@ check: $(VENVS) ## lint, types, layering
 	types crds crds/mt_contract $(call PY,crds); \
 	types operator operator/mt_operator $(call PY,operator); \
 	types trainer_image trainer_image/mt_trainer $(call PY,trainer_image); \
-	types predictor predictor/mt_predictor $(call PY,predictor); \
+	types predictor "predictor/mt_predictor demo/faulty/faulty_predictor.py" $(call PY,predictor); \
 	types cli cli/mt_cli $(call PY,cli); \
 	types localcluster "localcluster/localcluster demo" $(call PY,localcluster)
 

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.e2e import faults, toy
+from tests.e2e import toy
 from tests.e2e.stage import Stage, Witness
 from tests.e2e.subject import History, Subject
 
-from demo import cluster, install
+from demo import cluster, faults, install
 from demo.cluster import Place
 from demo.kube import Kubectl
 from demo.narrator import Narrator

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from scipy.stats import binom
-from tests.e2e import faults
 from tests.e2e.subject import (
     Seen,
     Subject,
@@ -19,7 +18,7 @@ from tests.e2e.subject import (
     rejection,
 )
 
-from demo import judge, story
+from demo import faults, judge, story
 from demo.kube import Object, wait
 from demo.load import Sample
 from demo.traffic import Weights

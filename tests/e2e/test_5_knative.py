@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.e2e import faults, toy
+from tests.e2e import toy
 from tests.e2e.conftest import NAME, make_stage
 from tests.e2e.stage import Stage
 from tests.e2e.subject import History, Load, Subject, bad, rejection
 
-from demo import cluster, judge, story
+from demo import cluster, faults, judge, story
 from demo.cluster import Place
 from demo.kube import Object, Watch, wait
 from demo.load import Sample

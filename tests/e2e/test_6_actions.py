@@ -68,8 +68,9 @@ def course(subject: Subject, ask: Ask) -> Course:
     """Take one candidate through every action, and production back to what it was."""
     first, load = story.production(subject.model), subject.start_load(RATE)
     beam = int(first["engine"]["beamSize"]) + 1
-    rollout = {"steps": STEPS, "approval": "Required", "analysis": None, "scaleDownDelay": "5s"}
-    subject.ask_for(serving={"beamSize": beam}, rollout=rollout)
+    policy = {"approval": "Required", "analysis": None, "servingCheck": None}
+    rollout = policy | {"steps": STEPS, "scaleDownDelay": "5s"}
+    subject.ask_for(serving={"beamSize": beam, "image": None}, rollout=rollout)
     approval = subject.until_stage("AwaitingApproval")
     revision = str(story.candidate(approval)["revision"])
     ask("promote", revision)

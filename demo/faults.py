@@ -1,7 +1,11 @@
-"""Images of predictors that misbehave towards users, each in one way."""
+"""Releases of the predictor that misbehave towards users, each in one way: images of faulty/.
+
+The story stops one of them by live analysis, the end-to-end tests all of them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from demo.cluster import PREDICTOR, Place
@@ -20,12 +24,12 @@ def image(fault: str) -> str:
     return f"localhost/translation-predictor-faulty:{fault}"
 
 
-def provide(place: Place, progress: Progress) -> None:
-    """Build all of them, and load them into the cluster."""
+def provide(place: Place, progress: Progress, faults: Sequence[str] = FAULTS) -> None:
+    """Build these, and load them into the local cluster."""
     builder = Builder(default_cache(), progress)
     builder.prepare()
-    for fault in FAULTS:
+    for fault in faults:
         arguments = {"BASE": PREDICTOR.tag, "FAULT": fault}
         builder.build(ImageBuild(image(fault), FOLDER / "Dockerfile", FOLDER, arguments))
-    tags = [image(fault) for fault in FAULTS]
+    tags = [image(fault) for fault in faults]
     ImageStore(place.node_pid).load(builder, tags, progress)
