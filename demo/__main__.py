@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-from demo import cluster, corpus, install, story, tables
+from demo import cluster, corpus, faults, install, story, tables
 from demo.cluster import ROOT, Place
 from demo.judge import Finding
 from demo.kube import Kubectl, KubeError, Object
@@ -30,6 +30,14 @@ MISALIGNED = {
     "spec": {
         "data": {"train": [{"uri": "pvc://corpora/pt-en/train-misaligned.tsv"}]},
         "training": {"budget": {"maxEpochs": 6}},
+    }
+}
+FAULT = "empty"
+FAILING = {
+    "spec": {
+        "data": {"train": [{"uri": "pvc://corpora/pt-en/train.tsv"}]},
+        "training": {"budget": {"maxEpochs": 10}},
+        "serving": {"image": faults.image(FAULT)},
     }
 }
 SHOWN_SENTENCES = 5
@@ -64,7 +72,7 @@ def tell_in(place: Place, narrator: Narrator) -> list[str]:
     with tempfile.TemporaryDirectory() as scratch:
         play = Play(kube, narrator, place.gateway_url, made.folder, Path(scratch))
         try:
-            return tell(play, narrator)
+            return tell(play, narrator, local=place.instance is not None)
         finally:
             play.close()
 
@@ -86,6 +94,7 @@ def prepare(place: Place, made: corpus.Corpus, narrator: Narrator) -> Kubectl:
         progress = Progress(narrator.console)
         cluster.build_images(progress)
         cluster.load_images(place, progress)
+        faults.provide(place, progress, [FAULT])
     narrator.command(f"kubectl apply -k {place.overlay.relative_to(ROOT)}")
     install.install_operator(place)
     narrator.good("the operator runs")
@@ -96,8 +105,14 @@ def prepare(place: Place, made: corpus.Corpus, narrator: Narrator) -> Kubectl:
     return kube
 
 
-def tell(play: Play, narrator: Narrator) -> list[str]:
-    """Play the three acts, show the tables, and return every broken promise."""
+def tell(play: Play, narrator: Narrator, local: bool) -> list[str]:
+    """Play the acts, show the tables, and return every broken promise.
+
+    Args:
+        play: the model's story.
+        narrator: who is told.
+        local: whether the cluster has the release that fails its users.
+    """
     narrator.act("From YAML to an endpoint")
     narrator.command(f"kubectl apply -f {SAMPLE.relative_to(ROOT)}")
     model = play.first_deployment(sample(play.kube, narrator))
@@ -113,6 +128,13 @@ def tell(play: Play, narrator: Narrator) -> list[str]:
     narrator.say("the training file is replaced by one whose translations stand in wrong lines")
     model = play.bad_candidate(MISALIGNED, "6 epochs, misaligned pairs")
     report_rejection(play, model, narrator)
+    narrator.good("it never got traffic; production is what it was")
+    if local:
+        narrator.act("A release that fails its users")
+        narrator.say("the text is good again; a release of the predictor tells users nothing")
+        model = play.bad_release(FAILING, "10 epochs, a bad predictor")
+        report_rejection(play, model, narrator)
+        narrator.good("its canary was found and rolled back; production is what it was")
     findings = play.stop_load()
     show_tables(play, model, findings, narrator)
     return [problem for found in findings for problem in found.problems]
@@ -162,7 +184,6 @@ def report_rejection(play: Play, model: Object, narrator: Narrator) -> None:
     narrator.show(play.kube.run("get", "translationmodel", play.model, "--output", "wide"))
     degraded = story.condition(model, "Degraded")
     narrator.say(f"{degraded.get('reason')}: {degraded.get('message')}")
-    narrator.good("it never got traffic; production is what it was")
 
 
 def show_tables(play: Play, model: Object, findings: list[Finding], narrator: Narrator) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 from demo.load import Sample
 
@@ -41,6 +41,7 @@ class Finding:
     judged: int  # requests that the share is taken of
     hits: int  # those of them that the phase's revision answered
     unnamed: int  # answers that do not say which revision gave them
+    empty: int  # of the judged ones: translations without a word
     p_value: float  # two-sided, exact; 1.0 where nothing was judged
     p50: float  # seconds
     p99: float
@@ -60,6 +61,11 @@ class Finding:
             found.append(
                 f"{name}: {self.phase.revision} answered {self.share:.1f} % of {self.judged} "
                 f"requests at weight {self.phase.weight} (p = {self.p_value:.2g}, below {ALPHA:g})"
+            )
+        if self.empty > binom.isf(ALPHA, self.judged, self.phase.weight / 100):
+            found.append(
+                f"{name}: {self.empty} of {self.judged} translations were empty, which is more "
+                f"than {self.phase.revision} was to answer"
             )
         if self.unnamed:
             found.append(f"{name}: {self.unnamed} answers do not name their revision")
@@ -95,6 +101,7 @@ def judge(phase: Phase, samples: Iterable[Sample]) -> Finding:
         judged=len(judged),
         hits=hits,
         unnamed=sum(not s.revision for s in answered),
+        empty=sum(s.empty for s in judged),
         p_value=float(binomtest(hits, len(judged), phase.weight / 100).pvalue) if judged else 1.0,
         p50=quantile(latencies, 0.5),
         p99=quantile(latencies, 0.99),

@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,7 @@ class Play:
     load: Load | None = None
     timeline: Timeline | None = None
     verdicts: Verdicts | None = None
+    rolled_back: set[str] = field(default_factory=set)  # whose steps were cut short
 
     def first_deployment(self, manifest: Object) -> Object:
         """Apply the model and return it once it serves."""
@@ -96,15 +97,28 @@ class Play:
         self.patch(change)
         model = self._follow(story.rejected, "the bad candidate to be stopped")
         self._name_newest(words)
-        after = story.production(model)
-        if (after.get("run"), after.get("revision")) != (before["run"], before["revision"]):
-            raise BrokenPromiseError(f"production was {before['revision']}, and is {after}")
         if self._weighted() != weighted:
             raise BrokenPromiseError(
                 f"the bad candidate got traffic: {self._weighted() - weighted}"
             )
-        if not story.holds(model, "Ready"):
-            raise BrokenPromiseError("the model is not Ready any more after a rejected candidate")
+        _check_unchanged(before, model)
+        return model
+
+    def bad_release(self, change: Mapping[str, Any], words: str) -> Object:
+        """Ask for what only live analysis can find, and return the model once that was rolled back.
+
+        Raises:
+            BrokenPromiseError: production changed, or something else stopped the candidate.
+        """
+        before = story.production(self._read())
+        self.patch(change)
+        model = self._follow(story.rejected, "the bad release to be rolled back")
+        self._name_newest(words)
+        entry = model["status"]["rejected"][-1]
+        if entry["reason"] != "AnalysisFailed":
+            raise BrokenPromiseError(f"live analysis was to stop it, not {entry['reason']}")
+        self.rolled_back.add(entry["revision"])
+        _check_unchanged(before, model)
         return model
 
     def patch(self, change: Mapping[str, Any]) -> None:
@@ -149,7 +163,10 @@ class Play:
             return []
         start, end = seen[0].sent, max(sample.sent for sample in seen) + 1e-6
         found = phases(self.timeline.changes, min(start, *(s.sent for s in seen)), end)
-        return [judge.judge(phase, seen) for phase in found]
+        whole = [
+            replace(p, is_step=p.is_step and p.revision not in self.rolled_back) for p in found
+        ]
+        return [judge.judge(phase, seen) for phase in whole]
 
     def close(self) -> None:
         """End what still runs."""
@@ -199,3 +216,16 @@ class Play:
                 lambda: not story.serving_objects(self.kube, self.model, revision),
                 ACT_SECONDS,
             )
+
+
+def _check_unchanged(before: Mapping[str, Any], model: Object) -> None:
+    """Check that production is what it was.
+
+    Raises:
+        BrokenPromiseError: it is not, or is not ready any more.
+    """
+    after = story.production(model)
+    if (after.get("run"), after.get("revision")) != (before["run"], before["revision"]):
+        raise BrokenPromiseError(f"production was {before['revision']}, and is {after}")
+    if not story.holds(model, "Ready"):
+        raise BrokenPromiseError("the model is not Ready any more after a rejected candidate")

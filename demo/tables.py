@@ -29,15 +29,19 @@ def traffic(findings: Sequence[Finding], verdicts: Mapping[tuple[str, int], str]
         findings: what the load saw in each phase.
         verdicts: of the operator, by revision and weight.
     """
-    caption = f"p: exact binomial test of the share against the weight, alpha = {ALPHA:g}"
+    caption = (
+        f"p: exact binomial test of the share against the weight, alpha = {ALPHA:g}; times in ms"
+    )
     table = Table(title="Requests", title_justify="left", caption=caption)
-    for column in ("phase", "sent", "lost", "weight", "share", "p", "p50 ms", "p99 ms", "judged"):
-        table.add_column(column, justify="left" if column in ("phase", "judged") else "right")
+    numbers = ("sent", "lost", "empty", "weight", "share", "p", "p50", "p99")
+    for column in ("phase", *numbers, "judged"):
+        table.add_column(column, justify="right" if column in numbers else "left")
     for found in findings:
         table.add_row(
             found.phase.name,
             str(found.requests),
             str(found.lost),
+            str(found.empty),
             f"{found.phase.weight} %",
             f"{found.share:.2f} %" if found.judged else "-",
             f"{found.p_value:.3f}" if found.judged else "-",
@@ -48,7 +52,8 @@ def traffic(findings: Sequence[Finding], verdicts: Mapping[tuple[str, int], str]
         )
     sent, lost = sum(f.requests for f in findings), sum(f.lost for f in findings)
     table.add_section()
-    table.add_row("all", str(sent), str(lost), style="bold")
+    empty = sum(f.empty for f in findings)
+    table.add_row("all", str(sent), str(lost), str(empty), style="bold")
     return table
 
 

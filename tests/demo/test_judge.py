@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +49,19 @@ def test_judge(seen: list[Sample], problems: list[str]) -> None:
     found = judge(STEP, seen).problems
     assert len(found) == len(problems)
     assert all(expected in problem for expected, problem in zip(problems, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("empty", "problems"),
+    [
+        pytest.param(110, 0, id="all that the canary answered"),
+        pytest.param(165, 1, id="more than it was to answer"),
+    ],
+)
+def test_empty_answers_are_the_canarys_share_at_most(empty: int, problems: int) -> None:
+    seen = [replace(s, empty=i < empty) for i, s in enumerate(samples(110))]
+    found = judge(STEP, seen)
+    assert (found.empty, len(found.problems)) == (empty, problems)
 
 
 def test_answers_around_a_change_of_weight_are_not_judged_but_counted() -> None:
