@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.e2e import toy
 from tests.e2e.conftest import NAME, make_stage
-from tests.e2e.stage import Stage
+from tests.e2e.stage import Stage, kill_operator
 from tests.e2e.subject import History, Load, Subject, bad, rejection
 
 from demo import cluster, faults, judge, story
@@ -164,6 +164,17 @@ def aborted_at_50(subject: Subject) -> Object:
     return rejected(subject)
 
 
+def aborted_and_killed(subject: Subject) -> Object:
+    """Stop the candidate, and kill the operator as soon as it has begun to take it back."""
+    count = len(subject.model["status"].get("rejected") or [])
+    model = subject.until_stage("Canary", 50)
+    time.sleep(SETTLE)
+    subject.annotate("abort", f"{story.candidate(model)['revision']}/killed")
+    subject.until("a way back", lambda m: len(m["status"].get("rejected") or []) > count)
+    assert kill_operator(subject.stage.place) == 1
+    return subject.until_rejected(count + 1)
+
+
 @pytest.fixture(scope="module")
 def good(subject: Subject) -> Trial:
     return play(subject, {"serving": {"beamSize": 2}}, promoted)
@@ -182,6 +193,15 @@ def failing(stopped: Trial, subject: Subject) -> Trial:
         "rollout": {"steps": HELD, "analysis": ANALYSIS},
     }
     return play(subject, change, rejected)
+
+
+@pytest.fixture(scope="module")
+def interrupted(failing: Trial, subject: Subject) -> Trial:
+    change = {
+        "serving": {"beamSize": 4, "image": None},
+        "rollout": {"steps": HELD, "analysis": None},
+    }
+    return play(subject, change, aborted_and_killed)
 
 
 def test_first_revision_is_served_by_knative(subject: Subject) -> None:
@@ -240,3 +260,10 @@ def test_canary_with_errors_is_found_and_taken_back(failing: Trial) -> None:
     hurt = [sample for sample in exposed if bad(sample)]
     assert len(hurt) < len(exposed) / 2
     assert story.production(failing.after)["revision"] == failing.before
+
+
+def test_operator_killed_on_the_way_back_goes_on_where_it_was(interrupted: Trial) -> None:
+    revision, old = rejection(interrupted.after)["revision"], interrupted.before
+    assert interrupted.told[-3:] == ((revision, 0), (old, 0), (old, 100))
+    assert interrupted.lost == []
+    assert story.production(interrupted.after)["revision"] == old
