@@ -29,7 +29,7 @@ from mt_predictor.bootstrap import RESAMPLES, deltas
 from mt_predictor.scores import Metric, metrics, text
 from mt_predictor.testset import Example
 
-CORPUS = Path(__file__).parents[2] / "shared/corpora/por_eng/test.tsv.gz"
+CORPUS = Path(__file__).parents[2] / "shared/corpora/por_eng/train.tsv.gz"
 SENTENCES, POOL = 2000, 6000
 ROUNDS, TRIALS = 15, 400  # of the timing; of each true difference
 SEED = 20261121
@@ -66,7 +66,7 @@ def run(scale: float, processes: int) -> None:
     figures = _figures(timing, promoted)
     setup = {
         "corpus": source,
-        "sentences": SENTENCES,
+        "sentences": int(timing[0]["sentences"]),
         "resamples": RESAMPLES,
         "metrics": list(NAMES),
         "gate": f"{GATE.metric} minDelta {GATE.min_delta}, confidence {CONFIDENCE:g}",
@@ -122,8 +122,14 @@ def _references() -> tuple[list[str], str]:
         return made, "made up (set CORPUS to a TSV file for real text)"
     content = path.read_bytes()
     lines = (gzip.decompress(content) if path.suffix == ".gz" else content).decode().splitlines()
-    found = [line.split("\t")[1] for line in lines if "\t" in line]
-    return list(dict.fromkeys(found))[:POOL], path.parent.name
+    found = sorted({line.split("\t")[1] for line in lines if "\t" in line})
+    if len(found) < POOL:
+        raise SystemExit(
+            f"{path} has {len(found):,} different references, {POOL:,} are needed: set CORPUS to a "
+            "larger TSV file"
+        )
+    chosen = np.random.default_rng(SEED).permutation(len(found))[:POOL]
+    return [found[number] for number in chosen], f"{path.parent.name}/{path.name}"
 
 
 def _timed(known: Mapping[str, Metric], references: Sequence[str], number: int) -> dict[str, float]:
@@ -154,7 +160,8 @@ def _timed(known: Mapping[str, Metric], references: Sequence[str], number: int) 
         max(abs(found["ours"][name].low - low), abs(found["ours"][name].high - high))
         for name, (low, high) in zip(NAMES, ends, strict=True)
     ]
-    return seconds | {"difference": max(exact), "interval": float(max(near))}
+    sizes = {"sentences": float(len(rows[0][NAMES[0]]))}
+    return seconds | sizes | {"difference": max(exact), "interval": float(max(near))}
 
 
 class _Counted:
