@@ -33,10 +33,11 @@ $(UV):
 
 .PRECIOUS: $(CACHE)/venvs/%/.complete
 define venv_rule
-$(VENV_$(1))/.complete: $(1)/requirements-dev.lock | $(UV)
+# Order only: the path holds the lock's content, and the time of a checkout says nothing.
+$(VENV_$(1))/.complete: | $(1)/requirements-dev.lock $(UV)
 	@echo "environment for $(1)"
 	@rm -rf $(VENV_$(1)) && $(UV) venv --quiet --python 3.11 $(VENV_$(1))
-	@VIRTUAL_ENV=$(VENV_$(1)) $(UV) pip sync --quiet --compile-bytecode --require-hashes $$<
+	@VIRTUAL_ENV=$(VENV_$(1)) $(UV) pip sync --quiet --compile-bytecode --require-hashes $(1)/requirements-dev.lock
 	@touch $$@
 .PHONY: venv-$(1)
 venv-$(1): $(VENV_$(1))/.complete ## (one of the environments)
@@ -53,28 +54,41 @@ lock: $(UV) ## write every lock file anew from the project files
 	      $${extra:+--group $$p/pyproject.toml:$$extra} $$p/pyproject.toml --output-file $$out; \
 	  done; done
 
+# The programs side by side, as many as there are cores; each tells what it has to say in one piece.
+SIDE_BY_SIDE = @$(MAKE) --jobs=$(shell nproc) --output-sync=target
+
 .PHONY: check
 check: $(VENVS) ## lint, types, layering
+	$(SIDE_BY_SIDE) check-style check-layers $(addprefix check-types-,$(PROGRAMS))
+
+.PHONY: check-style check-layers
+check-style:
 	$(call PY,crds) -m ruff check .
 	$(call PY,crds) -m ruff format --check .
+check-layers:
 	PYTHONPATH=crds:operator:trainer_image:predictor:cli $(VENV_crds)/bin/lint-imports --cache-dir $(CACHE)/import-linter
-	@set -e; types() { echo "mypy $$2"; $(call PY,crds) -m mypy --cache-dir $(CACHE)/mypy/$$1 --python-executable $$3 $$2; }; \
-	types crds crds/mt_contract $(call PY,crds); \
-	types operator operator/mt_operator $(call PY,operator); \
-	types trainer_image trainer_image/mt_trainer $(call PY,trainer_image); \
-	types predictor "predictor/mt_predictor demo/faulty/faulty_predictor.py" $(call PY,predictor); \
-	types cli cli/mt_cli $(call PY,cli); \
-	types localcluster "localcluster/localcluster demo" $(call PY,localcluster)
 
-QUICK := -m "not slow and not apiserver and not e2e" -q
+TYPED_crds := crds/mt_contract
+TYPED_operator := operator/mt_operator
+TYPED_trainer_image := trainer_image/mt_trainer
+TYPED_predictor := predictor/mt_predictor demo/faulty/faulty_predictor.py
+TYPED_cli := cli/mt_cli
+TYPED_localcluster := localcluster/localcluster demo
+check-types-%:
+	$(call PY,crds) -m mypy --cache-dir $(CACHE)/mypy/$* --python-executable $(call PY,$*) $(TYPED_$*)
+
 .PHONY: unit
 unit: $(VENVS) ## the tests that need no cluster
-	$(call PY,crds) -m pytest $(QUICK) tests/contract
-	$(call PY,operator) -m pytest $(QUICK) tests/operator tests/gitops
-	$(call PY,trainer_image) -m pytest $(QUICK) tests/trainer
-	$(call PY,predictor) -m pytest $(QUICK) tests/predictor
-	$(call PY,cli) -m pytest $(QUICK) tests/cli
-	$(call PY,localcluster) -m pytest $(QUICK) tests/localcluster tests/demo
+	$(SIDE_BY_SIDE) $(addprefix unit-,operator trainer_image predictor cli localcluster crds)
+
+TESTS_crds := tests/contract
+TESTS_operator := tests/operator tests/gitops
+TESTS_trainer_image := tests/trainer
+TESTS_predictor := tests/predictor
+TESTS_cli := tests/cli
+TESTS_localcluster := tests/localcluster tests/demo
+unit-%:
+	$(call PY,$*) -m pytest -m "not slow and not apiserver and not e2e" -q $(TESTS_$*)
 
 .PHONY: contract
 contract: $(VENVS) ## CRDs and operator against a real API server, without nodes
