@@ -19,7 +19,7 @@ from mt_operator.core.model.decide import decide_model
 from mt_operator.core.model.outcome import Progress, outcome
 from mt_operator.core.model.rollout import TRANSITIONS
 from mt_operator.core.model.state import Stage
-from mt_operator.core.observed import RunView
+from mt_operator.core.observed import Reading, RunView
 from mt_operator.core.plan import Plan
 
 # A condition that is not well says what to do, or what comes next.
@@ -53,7 +53,7 @@ class Witness:
         """Let the operator look once, and check what was written against what was seen."""
         self._note()
         world = self.world
-        before = world.status
+        before, readings = world.status, self._readings()
         ready = {name for name, thing in world.services.items() if thing.ready}
         plan = world.look()
         assert plan.requeue_after is None or plan.requeue_after.total_seconds() > 0
@@ -61,7 +61,7 @@ class Witness:
             if child.key[0] == "HTTPRoute":
                 self._right_weights(child.manifest, ready)
         self._allowed_step(before.get("candidate") or {})
-        self._right_promotion(before)
+        self._right_promotion(before, readings)
         self._says_something()
         return plan
 
@@ -87,14 +87,17 @@ class Witness:
             if isinstance(said, ProbeResult) and (said.failures, said.agreement) == (0, "1"):
                 self.checked.add(job.meta().labels[names.LABEL_REVISION])
 
-    def _judged(self, status: Mapping[str, Any]) -> Judgement | None:
-        """Return what the evidence of now says of the candidate in ``status``, if it is judged."""
+    def _readings(self) -> tuple[Reading, ...]:
+        world = self.world
+        return world.users.readings(world.now, world.weights(), world.candidate.get("revision"))
+
+    def _judged(self, status: Mapping[str, Any], readings: tuple[Reading, ...]) -> Judgement | None:
+        """Return what the readings say of the candidate in ``status``, if it is judged."""
         candidate, production = status["candidate"], status.get("production") or {}
         tree, stored = candidate["rollout"].get("analysis"), candidate.get("analysis")
         if not tree or not stored:
             return None
         baseline = decode_baseline(stored["baseline"]) if "baseline" in stored else None
-        readings = self.world.observe().readings
         analysis = from_json(Analysis, tree)
         weights = sum("setWeight" in step for step in candidate["rollout"]["steps"])
         serving = production.get("revision")
@@ -122,18 +125,20 @@ class Witness:
         if a and a != b and (same or not after):
             assert (b and Stage(b)) in TRANSITIONS[Stage(a)], f"{a} led to {b}"
 
-    def _right_promotion(self, before: Mapping[str, Any]) -> None:
+    def _right_promotion(self, before: Mapping[str, Any], readings: tuple[Reading, ...]) -> None:
         """Check that what took all traffic was not failing, nor unjudged unless told so."""
         candidate = before.get("candidate") or {}
         revision = candidate.get("revision")
         serving = (before.get("production") or {}).get("revision")
         if revision in (None, serving) or self.world.production.get("revision") != revision:
             return
-        judged = self._judged(before)
+        judged = self._judged(before, readings)
         if judged is None:
             return
         assert judged.verdict is not Verdict.FAILING, judged.message
-        told = candidate.get("waived") or self.world.candidate.get("waived")
+        handled = before.get("handled") or {}
+        just_now = handled.get("promote") != self.world.status.get("handled", {}).get("promote")
+        told = candidate.get("waived") or just_now
         shown = candidate["analysis"].get("verdict") == "Passing" or serving is None
         rule = candidate["rollout"]["analysis"]
         if judged.verdict is Verdict.NO_DATA and not (told or shown):
