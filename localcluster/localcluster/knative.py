@@ -5,7 +5,6 @@ Its programs run as pods, as anywhere: images from scratch that hold one program
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from .binaries import COMPONENTS, NEEDED_BY_ADDITION, PROJECTS, digest, path
 from .cache import Cache
 from .configs import GATEWAY
 from .instance import Addition
-from .manifests import Document, dump_all, is_crd, load_all
+from .manifests import Document, is_crd, load_all, write
 from .progress import Progress
 from .state import locked
 
@@ -105,13 +104,7 @@ def render(cache: Cache, progress: Progress) -> None:
         return
     with locked(cache, "build"), progress.step("rendered Knative's manifests"):
         go = golang.find(cache, progress)
-        files = fitted(_documents(go), images(cache))
-        draft = target.with_name(target.name + ".new")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        for name, documents in files.items():
-            (draft / name).write_text(dump_all(documents))
-        draft.rename(target)
+        write(target, fitted(_documents(go), images(cache)))
 
 
 def _documents(go: golang.Go) -> list[Document]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +73,18 @@ def render(cache: Cache, progress: Progress) -> None:
         crds += load_all((contour / "examples/contour/01-crds.yaml").read_text())
         settings = load_all((kserve / "config/configmap/inferenceservice.yaml").read_text())
         storage = load_all((kserve / "config/storagecontainers/default.yaml").read_text())
-        draft = target.with_name(target.name + ".new")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        (draft / CRDS).write_text(dump_all(plain_crd(crd) for crd in crds))
-        (draft / KSERVE).write_text(dump_all(kserve_documents(documents, settings[0], storage[0])))
-        draft.rename(target)
+        kept = kserve_documents(documents, settings[0], storage[0])
+        write(target, {CRDS: map(plain_crd, crds), KSERVE: kept})
+
+
+def write(target: Path, files: Mapping[str, Iterable[Document]]) -> None:
+    """Make the folder ``target`` with these files: all of them, or none."""
+    draft = target.with_name(target.name + ".new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    for name, documents in files.items():
+        (draft / name).write_text(dump_all(documents))
+    draft.rename(target)
 
 
 def kserve_documents(

@@ -6,8 +6,9 @@ so nothing is trained in between.
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,12 +38,22 @@ STEPS = [
     {"setWeight": 100},
 ]
 HELD = [{"setWeight": 50}, {"pause": {}}, {"setWeight": 100}]
-ANALYSIS = {
-    "interval": "5s",
-    "minRequests": 20,
-    "failureLimit": 2,
-    "metrics": [{"name": "errors", "builtin": "ErrorRate", "max": "0.01"}],
+MEASURES = [
+    {"name": "errors", "builtin": "ErrorRate", "max": "0.01"},
+    {"name": "empty", "builtin": "EmptyFraction", "max": "0.01"},
+    {"name": "latency", "builtin": "LatencyP99", "max": "0.75"},
+    {"name": "restarts", "builtin": "Restarts", "max": "0"},
+]
+ANALYSIS = {"interval": "5s", "minRequests": 20, "failureLimit": 2, "metrics": MEASURES}
+# What each fault is rejected for, and a word of the message. MT_EVERY_FAULT plays them all.
+FAULTS = {
+    "errors": ("AnalysisFailed", "ErrorRate"),
+    "empty": ("AnalysisFailed", "EmptyFraction"),
+    "slow": ("AnalysisFailed", "LatencyP99"),
+    "crash": ("AnalysisFailed", ""),
+    "unready": ("ServingCheckFailed", "maxLoad"),
 }
+PLAYED = tuple(FAULTS) if os.environ.get("MT_EVERY_FAULT") else ("errors",)
 
 
 class Percentages:
@@ -187,19 +198,24 @@ def stopped(good: Trial, subject: Subject) -> Trial:
 
 
 @pytest.fixture(scope="module")
-def failing(stopped: Trial, subject: Subject) -> Trial:
-    change = {
-        "serving": {"beamSize": 2, "image": faults.image("errors")},
-        "rollout": {"steps": HELD, "analysis": ANALYSIS},
+def failing(stopped: Trial, subject: Subject) -> Mapping[str, Trial]:
+    return {kind: play(subject, faulty(kind), rejected) for kind in PLAYED}
+
+
+def faulty(kind: str) -> dict[str, Any]:
+    """Return the change that asks for a predictor with a fault."""
+    check = {"maxLoad": "40s" if kind == "unready" else "3m"}
+    return {
+        "serving": {"beamSize": 2, "image": faults.image(kind)},
+        "rollout": {"steps": HELD, "servingCheck": check, "analysis": ANALYSIS},
     }
-    return play(subject, change, rejected)
 
 
 @pytest.fixture(scope="module")
-def interrupted(failing: Trial, subject: Subject) -> Trial:
+def interrupted(failing: Mapping[str, Trial], subject: Subject) -> Trial:
     change = {
         "serving": {"beamSize": 4, "image": None},
-        "rollout": {"steps": HELD, "analysis": None},
+        "rollout": {"steps": HELD, "servingCheck": {"maxLoad": "3m"}, "analysis": None},
     }
     return play(subject, change, aborted_and_killed)
 
@@ -251,15 +267,28 @@ def test_stopped_canary_goes_in_two_phases_and_nobody_notices(stopped: Trial) ->
     assert late == [], "the canary answered after it was taken back"
 
 
-def test_canary_with_errors_is_found_and_taken_back(failing: Trial) -> None:
-    revision = rejection(failing.after)["revision"]
-    assert rejection(failing.after)["reason"] == "AnalysisFailed"
-    assert "ErrorRate" in rejection(failing.after)["message"]
-    assert failing.told[-3:] == ((revision, 0), (failing.before, 0), (failing.before, 100))
-    exposed = [s for s in failing.samples if s.sent >= failing.weights[50][0]]
-    hurt = [sample for sample in exposed if bad(sample)]
-    assert len(hurt) < len(exposed) / 2
-    assert story.production(failing.after)["revision"] == failing.before
+@pytest.mark.parametrize("kind", PLAYED)
+def test_canary_that_misbehaves_is_found_and_taken_back(
+    failing: Mapping[str, Trial], kind: str
+) -> None:
+    trial, (reason, word) = failing[kind], FAULTS[kind]
+    entry = rejection(trial.after)
+    assert entry["reason"] == reason, entry
+    assert word in entry["message"], entry
+    assert trial.told[-2:] == ((trial.before, 0), (trial.before, 100))
+    assert story.production(trial.after)["revision"] == trial.before
+
+
+@pytest.mark.parametrize("kind", PLAYED)
+def test_users_of_a_canary_that_misbehaves_lose_less_than_its_share(
+    failing: Mapping[str, Trial], kind: str
+) -> None:
+    trial = failing[kind]
+    given = trial.weights.get(50)
+    exposed = [s for s in trial.samples if given and s.sent >= given[0]]
+    hurt = [sample for sample in trial.samples if bad(sample)]
+    assert len(hurt) <= len(exposed) / 2
+    assert {id(s) for s in hurt} <= {id(s) for s in exposed}
 
 
 def test_operator_killed_on_the_way_back_goes_on_where_it_was(interrupted: Trial) -> None:
