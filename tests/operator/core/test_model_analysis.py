@@ -168,7 +168,9 @@ def test_candidate_that_stays_unready_ends_after_failed_intervals() -> None:
     assert world.weights() == {world.production["revision"]: 100}
     wait(world, 30 * MINUTE, gone)
     assert world.now - before <= 2 * INTERVAL
-    assert "it is not ready, while it is to answer requests: Crashed" in world.rejected["message"]
+    # It has no weight any more; what it failed at is the weight that it was to have.
+    told = " at 50 %: it is not ready, while it is to answer requests: Crashed"
+    assert told in world.rejected["message"]
 
 
 def test_crash_is_not_forgotten_when_the_weight_is_given_back() -> None:

@@ -83,7 +83,7 @@ def look(s: Situation, status: ModelStatus, trial: Trial) -> Look:
     if judgement.overwhelming or failures >= analysis.failure_limit:
         bad = replace(_numbers(bad, judgement, Verdict.FAILING), failures=failures)
         row = f" ({failures} intervals in a row)" if failures > 1 else ""
-        failed = f"{trial.build.revision} at {trial.candidate.weight} %: {why}{row}"
+        failed = f"{trial.build.revision} at {trial.asked_weight} %: {why}{row}"
     return Look(trial.but(analysis=bad), judgement, failed)
 
 
@@ -149,7 +149,7 @@ def _unclear(s: Situation, trial: Trial, judgement: Judgement, over: datetime) -
     if s.now < over + limit:
         return Ending(_noted(trial, judgement), over=False)
     told = (
-        f"{trial.build.revision} at {trial.candidate.weight} %: {judgement.message}; nothing "
+        f"{trial.build.revision} at {trial.asked_weight} %: {judgement.message}; nothing "
         f"settled it within progressDeadline ({format_duration(limit)})"
     )
     return Ending(trial, False, Reason.PROGRESS_DEADLINE_EXCEEDED, told)
@@ -164,7 +164,7 @@ def _without_data(s: Situation, trial: Trial, judgement: Judgement, over: dateti
     if analysis.on_no_data == "Pass":
         return Ending(trial)
     if analysis.on_no_data == "Fail":
-        told = f"{trial.build.revision} at {trial.candidate.weight} %: {judgement.message}"
+        told = f"{trial.build.revision} at {trial.asked_weight} %: {judgement.message}"
         return Ending(trial, False, Reason.ANALYSIS_FAILED, f"{told} (onNoData: Fail)")
     return Ending(_noted(trial, judgement), over=False)
 

@@ -33,7 +33,6 @@ from mt_operator.core.model.state import Candidate, Probe, Stage, Trial, trial_o
 from mt_operator.core.model.steps import (
     SOON,
     advance_step,
-    asked_weight,
     enter_step,
     interrupt,
     late,
@@ -117,7 +116,7 @@ def _step_ends(trial: Trial, in_force: bool) -> tuple[datetime, ...]:
     since = candidate.step_since
     if candidate.stage not in UNDER_WAY or since is None:
         return ()
-    if candidate.weight != asked_weight(trial) or not in_force:
+    if candidate.weight != trial.asked_weight or not in_force:
         return (since + SOON, since + rollout.progress_deadline)
     pause = rollout.steps[candidate.step].pause
     return (since + pause.duration,) if pause and pause.duration else ()

@@ -133,6 +133,13 @@ class Trial:
     build: Revision
     rollout: Rollout
 
+    @property
+    def asked_weight(self) -> int:
+        """Return the weight of the current step: a pause keeps the one before it."""
+        steps = self.rollout.steps[: self.candidate.step + 1]
+        weights = [step.set_weight for step in steps if step.set_weight is not None]
+        return weights[-1] if weights else 0
+
     def but(self, **changes: Any) -> Trial:
         """Return this trial with fields of the candidate replaced."""
         return replace(self, candidate=replace(self.candidate, **changes))

@@ -43,7 +43,7 @@ def enter_step(s: Situation, turn: Turn, trial: Trial, step: int) -> Turn:
 def advance_step(s: Situation, turn: Turn, trial: Trial, judgement: Judgement | None) -> Turn:
     """Go on from the current step, if it is over, and if the evidence allows it."""
     candidate, rollout = trial.candidate, trial.rollout
-    target, since = asked_weight(trial), candidate.step_since or s.now
+    target, since = trial.asked_weight, candidate.step_since or s.now
     if candidate.weight != target:
         if s.now >= since + rollout.progress_deadline:
             return late(s, turn, trial, _missing(s, trial, target))
@@ -65,13 +65,6 @@ def advance_step(s: Situation, turn: Turn, trial: Trial, judgement: Judgement | 
     if candidate.stage is Stage.PROMOTING:
         return _promote(s, turn, ending.trial)
     return enter_step(s, turn, ending.trial, candidate.step + 1)
-
-
-def asked_weight(trial: Trial) -> int:
-    """Return the weight of the current step: a pause keeps the one before it."""
-    steps = trial.rollout.steps[: trial.candidate.step + 1]
-    weights = [step.set_weight for step in steps if step.set_weight is not None]
-    return weights[-1] if weights else 0
 
 
 def _awaited(s: Situation, turn: Turn, trial: Trial, since: datetime) -> Turn:
