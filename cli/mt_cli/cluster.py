@@ -53,7 +53,7 @@ class Cluster:
         meta = subject["metadata"]
         path = f"/api/v1/namespaces/{meta['namespace']}/events"
         found = self.kube.get(path, fieldSelector=f"involvedObject.uid={meta['uid']}")
-        return sorted(found.get("items") or (), key=_when)
+        return sorted(found.get("items") or (), key=event_time)
 
     def annotate(self, model: Tree, annotation: str, value: str) -> Tree:
         """Set one annotation of a model and return the model."""
@@ -133,7 +133,8 @@ def _place(found: Tree) -> tuple[str, str]:
     return str(found["metadata"].get("namespace", "")), name_of(found)
 
 
-def _when(event: Tree) -> str:
+def event_time(event: Tree) -> str:
+    """Return when an event happened last."""
     series = event.get("series") or {}
     times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
     return str(next((time for time in times if time), ""))

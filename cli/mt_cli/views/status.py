@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from mt_cli.cluster import holds, name_of, status_of
+from mt_cli.cluster import event_time, holds, name_of, status_of
 from mt_cli.output import Block, Cell, Facts, Mood, Table, Text
 from mt_cli.targets import spaced
 from mt_cli.views.headline import headline
@@ -251,13 +251,6 @@ def _events(events: Sequence[Tree], now: datetime) -> tuple[Block, ...]:
         for event in events[-EVENTS:]
     )
     return (Table(("ago", "type", "event", "what"), rows),) if rows else ()
-
-
-def event_time(event: Tree) -> str:
-    """Return when an event happened last."""
-    series = event.get("series") or {}
-    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
-    return str(next((time for time in times if time), ""))
 
 
 def _hints(model: Tree) -> tuple[Block, ...]:

@@ -14,6 +14,7 @@ from mt_contract.codec import parse_time
 from mt_operator.core.analysis.judge import Judgement
 from mt_operator.core.observed import Tree
 from mt_operator.shell.queue import Key
+from mt_operator.shell.runs import finished
 
 OF_MODEL, OF_RUN = ("namespace", "model"), ("namespace", "run", "model")
 # Every gauge: what it means, and its labels besides those of its object.
@@ -130,7 +131,7 @@ def unshown(text: str | None) -> float | None:
 
 def _run(status: Tree) -> Iterator[Point]:
     progress = status.get("progress") or {}
-    if not progress or _ended(status):
+    if not progress or finished(status):
         return
     yield Point("mt_run_stage", 1, (str(progress.get("stage")),))
     percentage = _number(progress.get("progressPercentage"))
@@ -140,11 +141,6 @@ def _run(status: Tree) -> Iterator[Point]:
         value = _number(metric.get("value"))
         if value is not None:
             yield Point("mt_run_metric", value, (str(metric.get("name")),))
-
-
-def _ended(status: Tree) -> bool:
-    conditions = status.get("conditions") or ()
-    return any(c["type"] in ("Succeeded", "Failed") and c["status"] == "True" for c in conditions)
 
 
 def _number(value: Any) -> float | None:

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from mt_contract import names
 from mt_operator.core.observed import KnativeRevision, KnativeTarget, KnativeView, Tree
-from mt_operator.shell.scrape import is_ready
-from mt_operator.shell.views import oldest_first, waiting_of, words_of
+from mt_operator.shell.views import is_ready, oldest_first, waiting_of, words_of
 
 REVISION = "serving.knative.dev/revision"  # Knative's label on a revision's pods
 SCALE = "autoscaling.knative.dev/"

@@ -9,7 +9,7 @@ from mt_contract import names
 from mt_operator.core.observed import ModelView, ObservedRun, RunView, Tree
 from mt_operator.core.run.baseline import LATEST_BLESSED
 from mt_operator.shell.observe import Snapshot, World, by_key, now, read_jobs
-from mt_operator.shell.runs import run_view, runs_of
+from mt_operator.shell.runs import finished, run_view, runs_of
 from mt_operator.shell.views import meta_of
 
 _URI_KEYS = ("uri", "targetUri")
@@ -35,12 +35,6 @@ async def observe_run(world: World, namespace: str, name: str) -> Snapshot | Non
         runs=await _siblings(world, namespace, spec, model) if not finished(status) else (),
     )
     return Snapshot(raw, observed, by_key("Job", jobs))
-
-
-def finished(status: Tree) -> bool:
-    """Return whether a run has ended: it reads nothing any more."""
-    conditions = status.get("conditions") or ()
-    return any(c["type"] in ("Succeeded", "Failed") and c["status"] == "True" for c in conditions)
 
 
 def claims_in(value: Any) -> Iterator[str]:

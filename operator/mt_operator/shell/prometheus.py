@@ -28,7 +28,8 @@ from mt_operator.core.observed import PodReading, Tree
 from mt_operator.shell import counters
 from mt_operator.shell.counters import MalformedError, Sample, Told
 from mt_operator.shell.fetch import FetchError, SilentError, fetch
-from mt_operator.shell.scrape import is_ready, labelled, restarts_of
+from mt_operator.shell.scrape import labelled, restarts_of
+from mt_operator.shell.views import is_ready
 
 log = logging.getLogger(__name__)
 SECONDS, MAX_BYTES = 5.0, 8 << 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mt_contract import names
-from mt_operator.core.observed import RunView
+from mt_operator.core.observed import RunView, Tree
 from mt_operator.shell.api import Api, Object
 from mt_operator.shell.errors import RefusedError
 from mt_operator.shell.views import meta_of
@@ -23,6 +23,12 @@ async def runs_of(api: Api, namespace: str, model: str) -> list[Object]:
 def run_view(run: Object) -> RunView:
     """Return a run as decisions see it."""
     return RunView(meta_of(run), run.get("spec") or {}, run.get("status") or {})
+
+
+def finished(status: Tree) -> bool:
+    """Return whether a run has ended: it reads nothing any more."""
+    conditions = status.get("conditions") or ()
+    return any(c["type"] in ("Succeeded", "Failed") and c["status"] == "True" for c in conditions)
 
 
 def _age(run: Object) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from mt_operator.core.observed import PodReading, Reading, Tree
 from mt_operator.shell import counters, fetch
 from mt_operator.shell.counters import MalformedError, Told
 from mt_operator.shell.fetch import FetchError, address_of
+from mt_operator.shell.views import is_ready
 
 POD_SERVICE = "serving.kserve.io/inferenceservice"  # KServe's label on a predictor's pods
 AT_ONCE = 32  # pods of one model that are asked at the same time
@@ -70,12 +71,6 @@ def started(pod: Tree) -> str:
     """Return a name for the processes in a pod, where its program tells none of its own."""
     states = ((status.get("state") or {}).get("running") or {} for status in _containers(pod))
     return max((str(state.get("startedAt", "")) for state in states), default="") or "running"
-
-
-def is_ready(pod: Tree) -> bool:
-    """Return whether users' requests may reach a pod."""
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
 async def _told(session: aiohttp.ClientSession, pod: Tree) -> Told | None:

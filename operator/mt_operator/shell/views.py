@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from mt_contract import names, report
+from mt_contract import report
 from mt_contract.codec import parse_time
 from mt_contract.report import Failure, Message
 from mt_operator.core.observed import (
@@ -92,14 +92,14 @@ def service_view(found: Tree, pods: Sequence[Tree]) -> ServiceView:
     false = next((c for c in conditions if c.get("status") == "False"), ready)
     cause = ready if ready.get("message") else false
     there = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-    waiting = [waiting_of(pod) for pod in oldest_first(there) if not _ready(pod)]
+    waiting = [waiting_of(pod) for pod in oldest_first(there) if not is_ready(pod)]
     return ServiceView(
         meta=meta_of(found),
         ready=ready.get("status") == "True",
         predictor=(found.get("spec") or {}).get("predictor") or {},
         reason=cause.get("reason") or "",
         message=cause.get("message") or "",
-        ready_replicas=sum(map(_ready, there)),
+        ready_replicas=sum(map(is_ready, there)),
         waiting=next((text for text in reversed(waiting) if text), ""),
         failed=ready.get("status") == "False",
         url=(found.get("status") or {}).get("url") or "",
@@ -205,7 +205,8 @@ def _status_written(found: Tree) -> datetime | None:
     return max((moment for moment in times if moment), default=None)
 
 
-def _ready(pod: Tree) -> bool:
+def is_ready(pod: Tree) -> bool:
+    """Return whether users' requests may reach a pod."""
     conditions = (pod.get("status") or {}).get("conditions") or ()
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
@@ -232,8 +233,3 @@ def words_of(cause: Tree) -> str:
     """Return reason and message of a condition, or of what waits or ended."""
     parts = (cause.get("reason") or "", cause.get("message") or "")
     return ": ".join(part for part in parts if part)
-
-
-def run_of(found: Tree) -> str | None:
-    """Return the run that an object's label names."""
-    return (found["metadata"].get("labels") or {}).get(names.LABEL_RUN)

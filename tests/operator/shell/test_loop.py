@@ -27,8 +27,9 @@ from mt_operator.shell.errors import (
 from mt_operator.shell.loop import ON_ITS_WAY, RESYNC, Loop, decided, next_look
 from mt_operator.shell.metrics import Metrics
 from mt_operator.shell.observe import Snapshot
-from mt_operator.shell.observe_run import claims_in, finished
+from mt_operator.shell.observe_run import claims_in
 from mt_operator.shell.queue import Key, Queue
+from mt_operator.shell.runs import finished
 
 KEY = Key(names.RUN_KIND, "n", "run")
 SETTINGS = Settings(Images("t", "p"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from mt_contract import names
-from mt_operator.core.children.pod import owner_reference
+from mt_operator.core.children.pod import owner_reference, seconds
 from mt_operator.core.observed import Meta, RouteView
 from mt_operator.core.plan import Child, Manifest
 from mt_operator.settings import Gateway
@@ -38,7 +38,7 @@ def http_route(
         "namespace": gateway.namespace,
         "name": gateway.name,
     } | ({"sectionName": gateway.section} if gateway.section else {})
-    limit = {"request": f"{max(1, round(timeout.total_seconds()))}s"}
+    limit = {"request": f"{seconds(timeout)}s"}
     rules = [
         _rule("/", PORT, weights, limit),
         _rule(GRPC, names.GRPC_PORT, weights, limit),  # KServe says of that port that it is h2c

@@ -12,7 +12,13 @@ from typing import Any
 
 from mt_contract import names
 from mt_contract.defaults import drop
-from mt_operator.core.children.pod import compact, owner_reference, pod_security, restricted
+from mt_operator.core.children.pod import (
+    compact,
+    owner_reference,
+    pod_security,
+    restricted,
+    seconds,
+)
 from mt_operator.core.model.state import Revision
 from mt_operator.core.observed import Meta, ServiceView
 from mt_operator.core.plan import Child, Manifest
@@ -127,7 +133,7 @@ def _predictor(owner: Meta, build: Revision, settings: Settings) -> dict[str, An
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": pod_security(),
-        "terminationGracePeriodSeconds": _seconds(settings.drain + FINISHING),
+        "terminationGracePeriodSeconds": seconds(settings.drain + FINISHING),
         "containers": [_container(owner, build, settings)],
         "volumes": [
             {"name": "tmp", "emptyDir": {}},
@@ -152,7 +158,7 @@ def _container(owner: Meta, build: Revision, settings: Settings) -> Manifest:
         "resources": dict(build.serving.get("resources") or {}),
         "securityContext": restricted(),
         # A gateway sends requests for a moment after a pod is told to go.
-        "lifecycle": {"preStop": {"sleep": {"seconds": _seconds(settings.drain)}}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": seconds(settings.drain)}}},
         "terminationMessagePolicy": "File",
         "volumeMounts": mounts(build),
     } | probes(owner)
@@ -162,7 +168,7 @@ def probes(owner: Meta) -> dict[str, Manifest]:
     """Return the probes of a predictor: ready when its model is, after as long as that takes."""
     ready = {"path": f"/v2/models/{owner.name}/ready", "port": names.HTTP_PORT}
     live = {"path": "/v2/health/live", "port": names.HTTP_PORT}
-    starts = {"periodSeconds": 2, "failureThreshold": _seconds(LOADING) // 2, "timeoutSeconds": 2}
+    starts = {"periodSeconds": 2, "failureThreshold": seconds(LOADING) // 2, "timeoutSeconds": 2}
     return {
         "startupProbe": {"httpGet": ready} | starts,
         "readinessProbe": {"httpGet": ready, "periodSeconds": 5, "timeoutSeconds": 3},
@@ -200,7 +206,3 @@ def environment(build: Revision) -> list[Manifest]:
 def ours(entries: Mapping[str, str]) -> dict[str, str]:
     """Return those labels or annotations of an InferenceService that are the operator's."""
     return {key: value for key, value in entries.items() if key.startswith(OURS)}
-
-
-def _seconds(value: timedelta) -> int:
-    return max(1, round(value.total_seconds()))

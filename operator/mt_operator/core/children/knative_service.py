@@ -22,7 +22,7 @@ from mt_operator.core.children.inference_service import (
     ours,
     probes,
 )
-from mt_operator.core.children.pod import owner_reference, pod_security, restricted
+from mt_operator.core.children.pod import owner_reference, pod_security, restricted, seconds
 from mt_operator.core.model.state import Revision
 from mt_operator.core.observed import Meta, ServiceView
 from mt_operator.core.plan import Child, Manifest
@@ -66,7 +66,7 @@ def knative_service(
         max_load: after which Knative gives up on a revision that is not ready.
         mode: the name that this KServe has for the mode.
     """
-    deadline = {DEADLINE: f"{max(1, round(max_load.total_seconds()))}s"}
+    deadline = {DEADLINE: f"{seconds(max_load)}s"}
     labels = dict(names.labels("predictor", model=owner.name, revision=build.revision))
     annotations = {
         MODE: mode,

@@ -70,7 +70,7 @@ def job(task: Task) -> Child:
         },
     }
     if placement.active_deadline is not None:
-        spec["activeDeadlineSeconds"] = _seconds(placement.active_deadline)
+        spec["activeDeadlineSeconds"] = seconds(placement.active_deadline)
     if queue:
         spec["suspend"] = True  # until the queue admits it
     metadata = {
@@ -190,5 +190,6 @@ def _failure_rules(container: str) -> list[Manifest]:
     ]
 
 
-def _seconds(value: timedelta) -> int:
+def seconds(value: timedelta) -> int:
+    """Return whole seconds as Kubernetes takes them: at least one."""
     return max(1, round(value.total_seconds()))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from mt_contract import names
 from mt_contract.names import Stage
 from mt_contract.resource import Placement
-from mt_operator.core.children.pod import SMALL, Task, job
+from mt_operator.core.children.pod import SMALL, job
+from mt_operator.core.children.revision_task import revision_job_name, revision_task
 from mt_operator.core.observed import Meta
 from mt_operator.core.plan import Child
 
@@ -17,8 +17,7 @@ PLACEMENT = Placement(resources=SMALL, backoff_limit=2)
 
 def probe_job_name(model: Meta, revision: str, attempt: int) -> str:
     """Return the name of the probe Job of ``revision``."""
-    service = names.inference_service_name(model.name, revision)
-    return names.job_name(service, model.uid, Stage.PROBE, attempt)
+    return revision_job_name(model, revision, Stage.PROBE, attempt)
 
 
 def probe_job(
@@ -52,27 +51,18 @@ def probe_job(
         pull_policy: of the image.
         deadline: how long the Job may be active, waiting for a node included.
     """
-    env = {
-        "MT_OUTPUT": folder,
-        "MT_URL": url,
-        "MT_MODEL": model.name,
-        "MT_REQUESTS": str(requests),
-        "MT_SEED": str(seed),
-    }
     return job(
-        Task(
-            owner=model,
-            owner_kind=names.MODEL_KIND,
-            run=names.inference_service_name(model.name, revision),
-            stage=Stage.PROBE,
-            attempt=attempt,
+        revision_task(
+            model,
+            Stage.PROBE,
+            attempt,
+            revision=revision,
+            run=run,
+            folder=folder,
             image=image,
-            args=("probe",),
-            env=env,
+            env={"MT_URL": url, "MT_REQUESTS": str(requests), "MT_SEED": str(seed)},
             service_account=service_account,
             pull_policy=pull_policy,
-            reads=(folder,),
             placement=replace(PLACEMENT, active_deadline=deadline),
-            labels={"model": model.name, "run": run, "revision": revision},
         )
     )

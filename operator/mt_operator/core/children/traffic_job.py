@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mt_contract import names
 from mt_contract.names import Stage
 from mt_contract.resource import Placement
-from mt_operator.core.children.pod import Task, job
+from mt_operator.core.children.pod import job
+from mt_operator.core.children.revision_task import revision_job_name, revision_task
 from mt_operator.core.observed import Meta
 from mt_operator.core.plan import Child
 
@@ -25,8 +25,7 @@ PLACEMENT = Placement(resources=RESOURCES, backoff_limit=6)
 
 def traffic_job_name(model: Meta, revision: str) -> str:
     """Return the name of the Job that sends synthetic traffic while ``revision`` is judged."""
-    service = names.inference_service_name(model.name, revision)
-    return names.job_name(service, model.uid, Stage.TRAFFIC, 1)
+    return revision_job_name(model, revision, Stage.TRAFFIC, 1)
 
 
 def traffic_job(
@@ -54,21 +53,18 @@ def traffic_job(
         service_account: in whose name the Job runs.
         pull_policy: of the image.
     """
-    env = {"MT_OUTPUT": folder, "MT_URLS": list(urls), "MT_MODEL": model.name, "MT_RATE": str(rate)}
     return job(
-        Task(
-            owner=model,
-            owner_kind=names.MODEL_KIND,
-            run=names.inference_service_name(model.name, revision),
-            stage=Stage.TRAFFIC,
-            attempt=1,
+        revision_task(
+            model,
+            Stage.TRAFFIC,
+            1,
+            revision=revision,
+            run=run,
+            folder=folder,
             image=image,
-            args=("traffic",),
-            env=env,
+            env={"MT_URLS": list(urls), "MT_RATE": str(rate)},
             service_account=service_account,
             pull_policy=pull_policy,
-            reads=(folder,),
             placement=PLACEMENT,
-            labels={"model": model.name, "run": run, "revision": revision},
         )
     )
