@@ -83,6 +83,18 @@ def test_full_promotion_skips_all_steps() -> None:
     assert world.stages[:2] == ["Promoting", None]
 
 
+def test_promotion_of_what_waits_for_no_person_names_the_command_that_skips_all_steps() -> None:
+    world = upgraded()
+    world.gateway_works = False
+    world.settle()
+    revision = world.candidate["revision"]
+    world.ask("promote", revision)
+    world.settle()
+    told = world.told("ActionAccepted")["message"]
+    assert "`kubectl translation promote pt-en --full`" in told
+    assert f"promote=full/{revision}/<any new suffix>" in told
+
+
 def test_promotion_cuts_a_timed_pause_short() -> None:
     world = _in_canary()
     world.ask("promote", world.candidate["revision"])

@@ -8,6 +8,7 @@ from mt_operator.core.observed import Meta
 
 PROMOTE, ABORT, RETRY, ROLLBACK = "promote", "abort", "retry", "rollback"
 RETRAIN, BLESS, PAUSE, RESUME = "retrain", "bless", "pause", "resume"
+FULL = "full"  # before a target of promote: all steps at once
 _NAMED = frozenset({RETRY, ROLLBACK, BLESS})  # the command needs the target, too
 
 
@@ -16,6 +17,8 @@ def how_to(meta: Meta, action: str, target: str) -> str:
     command = f"kubectl translation {action} {meta.name}"
     if action in _NAMED:
         command += f" {target}"
+    elif target.startswith(f"{FULL}/"):
+        command += f" --{FULL}"
     return f"`{command}`, or annotate the model with {GROUP}/{action}={target}/<any new suffix>"
 
 

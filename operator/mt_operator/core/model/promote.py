@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from mt_operator.core.model.advice import PROMOTE, how_to, no_such_candidate
+from mt_operator.core.model.advice import FULL, PROMOTE, how_to, no_such_candidate
 from mt_operator.core.model.analysis import lacks_data
 from mt_operator.core.model.state import Stage, Trial, trial_of
 from mt_operator.core.model.steps import enter_step
 from mt_operator.core.model.turn import Situation, Turn
 
-FULL = "full"
 WAITING = frozenset({Stage.AWAITING_APPROVAL, Stage.CANARY, Stage.PROMOTING})
 
 
