@@ -50,8 +50,9 @@ lock: $(UV) ## write every lock file anew from the project files
 	@for p in $(PROGRAMS) benchmarks; do \
 	  for extra in "" dev; do \
 	    out=$$p/requirements$${extra:+-$$extra}.lock; echo $$out; \
+	    corpus=$$(case $$p in trainer_image|predictor) echo corpus/pyproject.toml;; esac); \
 	    $(UV) pip compile --project $$p --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 --python-platform x86_64-manylinux_2_31 \
-	      $${extra:+--group $$p/pyproject.toml:$$extra} $$p/pyproject.toml --output-file $$out; \
+	      $${extra:+--group $$p/pyproject.toml:$$extra} $$p/pyproject.toml $$corpus --output-file $$out; \
 	  done; done
 
 # The programs side by side, as many as there are cores; each tells what it has to say in one piece.
@@ -66,11 +67,11 @@ check-style:
 	$(call PY,crds) -m ruff check .
 	$(call PY,crds) -m ruff format --check .
 check-layers:
-	PYTHONPATH=crds:operator:trainer_image:predictor:cli $(VENV_crds)/bin/lint-imports --cache-dir $(CACHE)/import-linter
+	PYTHONPATH=crds:corpus:operator:trainer_image:predictor:cli $(VENV_crds)/bin/lint-imports --cache-dir $(CACHE)/import-linter
 
 TYPED_crds := crds/mt_contract
+TYPED_trainer_image := corpus/mt_corpus trainer_image/mt_trainer
 TYPED_operator := operator/mt_operator
-TYPED_trainer_image := trainer_image/mt_trainer
 TYPED_predictor := predictor/mt_predictor demo/faulty/faulty_predictor.py
 TYPED_cli := cli/mt_cli
 TYPED_localcluster := localcluster/localcluster demo
@@ -83,7 +84,7 @@ unit: $(VENVS) ## the tests that need no cluster
 
 TESTS_crds := tests/contract
 TESTS_operator := tests/operator tests/gitops
-TESTS_trainer_image := tests/trainer
+TESTS_trainer_image := tests/corpus tests/trainer
 TESTS_predictor := tests/predictor
 TESTS_cli := tests/cli
 TESTS_localcluster := tests/localcluster tests/demo
@@ -142,7 +143,7 @@ bench: $(UV) ## measure side by side with others (NAME=analysis, NAME=gate; ARGS
 	  $(UV) venv --quiet --python 3.11 $(VENV_benchmarks); \
 	  VIRTUAL_ENV=$(VENV_benchmarks) $(UV) pip sync --quiet --compile-bytecode --require-hashes benchmarks/requirements-dev.lock; \
 	  touch $(VENV_benchmarks)/.complete; }
-	@OPENBLAS_NUM_THREADS=1 PYTHONPATH=crds:operator:predictor:. $(call PY,benchmarks) -m benchmarks $(NAME) $(ARGS)
+	@OPENBLAS_NUM_THREADS=1 PYTHONPATH=crds:corpus:operator:predictor:. $(call PY,benchmarks) -m benchmarks $(NAME) $(ARGS)
 
 .PHONY: manifests
 manifests: ## print what `kubectl apply -k manifests/overlays/standalone` installs

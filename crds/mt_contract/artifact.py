@@ -18,6 +18,7 @@ MANIFEST = "manifest.json"
 VOCABULARY = "vocabulary.model"  # SentencePiece, used by every engine
 CTRANSLATE2 = "ctranslate2"
 SAVED_MODEL = "saved_model"
+WEIGHTS = "weights.safetensors"  # float32, by name: what a warm start begins from
 PROFILE = "profile.json"
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
@@ -49,6 +50,7 @@ class Manifest:
     versions: Mapping[str, str]
     files: Mapping[str, FileEntry] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+    parent_digest: str | None = None  # of the artifact that a warm start began from
 
     @property
     def size_bytes(self) -> int:

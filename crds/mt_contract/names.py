@@ -40,6 +40,7 @@ class Stage(StrEnum):
     """What a Job does; part of its name."""
 
     TRAIN = "train"
+    IMPORT = "import"
     EVALUATE = "evaluate"
     COLLECT_TRAIN = "collect-train"
     COLLECT_EVALUATE = "collect-evaluate"
@@ -48,9 +49,10 @@ class Stage(StrEnum):
 
 
 class ExitCode:
-    """Exit codes of trainer and predictor. Up to DIVERGED they fail the Job at once, else retry."""
+    """Exit codes of trainer and predictor. BAD_* and DIVERGED fail the Job at once, else retry."""
 
     DONE = 0
+    INTERNAL = 1
     BAD_CONFIGURATION = 2
     BAD_DATA = 3
     DIVERGED = 4

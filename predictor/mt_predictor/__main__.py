@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from mt_contract import names, report
+from mt_contract.errors import ProgramError
+from mt_contract.names import ExitCode
 from mt_contract.report import Failure
 from mt_predictor import settings
-from mt_predictor.errors import INTERNAL, PredictorError
 from mt_predictor.settings import Environment
 
 _log = logging.getLogger("mt_predictor")
@@ -113,11 +114,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     env = settings.environment()
     try:
         _run(arguments, env)
-    except PredictorError as error:
+    except ProgramError as error:
         return _failed(error.reason, str(error), error.exit_code, env)
     except Exception as error:
         _log.exception("unforeseen")
-        return _failed("InternalError", f"{type(error).__name__}: {error}", INTERNAL, env)
+        return _failed("InternalError", f"{type(error).__name__}: {error}", ExitCode.INTERNAL, env)
     return 0
 
 

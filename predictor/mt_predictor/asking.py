@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from mt_contract import names
-from mt_predictor.errors import ConfigurationError, StorageError
+from mt_contract.errors import ConfigurationError, StorageError
 
 SYNTHETIC_HEADER = "x-translation-synthetic"
 ANSWER_SECONDS = 30.0

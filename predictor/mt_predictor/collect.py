@@ -6,9 +6,9 @@ import logging
 from collections.abc import Mapping
 
 from mt_contract import names, report
+from mt_contract.errors import ConfigurationError, StorageError
 from mt_contract.report import EvaluationResult, ReportError, TrainResult
 from mt_predictor import settings
-from mt_predictor.errors import ConfigurationError, StorageError
 from mt_predictor.settings import Environment
 
 _log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ def run(stage: str, env: Environment) -> None:
     """Write the result of ``stage`` (train or evaluate) to the termination log.
 
     Raises:
-        PredictorError: there is none, or storage cannot be read.
+        ProgramError: there is none, or storage cannot be read.
     """
     run_name = settings.required(env, "MT_RUN")
     folder = settings.local(settings.required(env, "MT_OUTPUT"), "MT_OUTPUT", env)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mt_contract.errors import ConfigurationError
 from mt_contract.report import Comparison
 from mt_predictor import scores
 from mt_predictor.bootstrap import Delta, deltas
-from mt_predictor.errors import ConfigurationError
 from mt_predictor.scores import METRICS, Metric, Statistics
 from mt_predictor.settings import Asked, EvaluationSettings
 from mt_predictor.testset import Example

@@ -17,8 +17,8 @@ import sentencepiece
 
 from mt_contract import artifact
 from mt_contract.artifact import ArtifactError, Manifest
+from mt_contract.errors import BadArtifactError, ConfigurationError, StorageError
 from mt_predictor.cpu import Threads
-from mt_predictor.errors import BadArtifactError, ConfigurationError, StorageError
 from mt_predictor.settings import EngineSettings
 
 END = "</s>"

@@ -18,17 +18,17 @@ from typing import Any
 
 from mt_contract import names, report
 from mt_contract.codec import DecodeError, from_json, to_json
+from mt_contract.errors import ConfigurationError, DataError
 from mt_contract.report import EvaluationResult, ReportError
+from mt_contract.storage import writing
 from mt_predictor import cpu, engine, evaluation_report, settings, testset
 from mt_predictor.comparison import Measured, measure
-from mt_predictor.errors import ConfigurationError, DataError
 from mt_predictor.settings import (
     EngineSettings,
     Environment,
     EvaluationSettings,
     Located,
 )
-from mt_predictor.storage import writing
 from mt_predictor.testset import Example, ExampleSet
 from mt_predictor.translator import Options, TextRefusedError, Translation, Translator
 
@@ -55,7 +55,7 @@ def run(env: Environment) -> None:
     """Evaluate, unless the same was evaluated already, and report.
 
     Raises:
-        PredictorError: there is no result; the message says why.
+        ProgramError: there is no result; the message says why.
     """
     task = read_task(env)
     files = [
@@ -69,10 +69,10 @@ def run(env: Environment) -> None:
         _log.info("the same was evaluated already: its result is reported again")
         report.write(finished, log)
         return
-    with writing(task.folder):
+    with writing():
         evaluation_report.begin(task.folder)
     result = _evaluated(task, test, inputs, env)
-    with writing(task.folder):
+    with writing():
         report.write(result, task.folder / names.EVALUATION_RESULT)
     report.write(result, log)
     for metric, value in result.scores.items():
@@ -176,7 +176,7 @@ def _evaluated(task: Task, test: ExampleSet, inputs: str, env: Environment) -> E
         "slices": measured.slices,
         "result": json.loads(report.encode(result)) | {"comparisons": to_json(result.comparisons)},
     }
-    with writing(task.folder):
+    with writing():
         evaluation_report.write(task.folder, document, result, measured)
     return result
 

@@ -8,10 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from mt_contract import names, report
+from mt_contract import names, report, storage
 from mt_contract.report import EvaluationResult, ReportError
 from mt_predictor.comparison import Measured
-from mt_predictor.storage import write_text
 
 REPORT = "evaluation/report.json"
 PAGE = "evaluation/report.html"
@@ -42,8 +41,7 @@ def begin(folder: Path) -> None:
         OSError: it cannot.
     """
     (folder / names.EVALUATION_RESULT).unlink(missing_ok=True)
-    write_text(folder / "evaluation" / ".writable", "")
-    (folder / "evaluation" / ".writable").unlink()
+    storage.check_writable(folder / "evaluation")
 
 
 def write(
@@ -64,9 +62,13 @@ def write(
         for example, output in zip(measured.examples, measured.outputs, strict=True)
     )
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    write_text(folder / names.TRANSLATIONS, text)
-    write_text(folder / PAGE, page(str(document["run"]), result, measured))
-    write_text(folder / REPORT, json.dumps(document, ensure_ascii=False, indent=1))
+    pages = {
+        names.TRANSLATIONS: text,
+        PAGE: page(str(document["run"]), result, measured),
+        REPORT: json.dumps(document, ensure_ascii=False, indent=1),
+    }
+    for name, content in pages.items():
+        storage.write_aside(folder / name, content.encode(errors="replace"))
 
 
 def page(run: str, result: EvaluationResult, measured: Measured) -> str:

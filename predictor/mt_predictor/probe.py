@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from mt_contract import report
+from mt_contract.errors import ProbeError
 from mt_contract.report import ProbeResult
 from mt_predictor import settings
 from mt_predictor.asking import Client, HeldOut, Reply, UnreachableError, read_held_out
-from mt_predictor.errors import ProbeError
 from mt_predictor.settings import Environment
 
 WAIT_SECONDS = 60  # in all, for an endpoint that refuses connections or is overloaded
@@ -23,7 +23,7 @@ def run(env: Environment) -> None:
     """Probe, and report what came back.
 
     Raises:
-        PredictorError: nothing could be asked at all.
+        ProgramError: nothing could be asked at all.
     """
     folder = settings.local(settings.required(env, "MT_OUTPUT"), "MT_OUTPUT", env)
     requests = settings.required_int(env, "MT_REQUESTS", 1)

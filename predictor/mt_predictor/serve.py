@@ -8,8 +8,8 @@ from pathlib import Path
 from time import monotonic
 
 from mt_contract import names
+from mt_contract.errors import ConfigurationError
 from mt_predictor import cpu, engine, settings
-from mt_predictor.errors import ConfigurationError
 from mt_predictor.settings import Environment
 from mt_predictor.translator import Translator
 
@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace, env: Environment) -> None:
     """Serve until SIGTERM.
 
     Raises:
-        PredictorError: the artifact or the configuration is not one that can be served.
+        ProgramError: the artifact or the configuration is not one that can be served.
     """
     begun = monotonic()
     wanted, serving = settings.engine_settings(env), settings.serving_settings(env)

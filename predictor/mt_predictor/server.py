@@ -31,8 +31,8 @@ from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from kserve.protocol.rest.server import RESTServer
 from kserve.protocol.rest.v2_datamodels import InferenceRequest
 
+from mt_contract.errors import ConfigurationError
 from mt_predictor import http_errors
-from mt_predictor.errors import ConfigurationError
 from mt_predictor.guard import Draining, Guard
 from mt_predictor.http_errors import BadRequest, Forbidden, RequestRefused
 from mt_predictor.metrics import Metrics

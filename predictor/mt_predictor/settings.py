@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from mt_contract import defaults, names, report
 from mt_contract.codec import DecodeError, from_json
-from mt_predictor.errors import ConfigurationError
+from mt_contract.errors import ConfigurationError
 
 T = TypeVar("T")
 Environment = Mapping[str, str]

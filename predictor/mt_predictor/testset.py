@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mt_predictor.errors import ConfigurationError, DataError, StorageError
+from mt_contract.errors import ConfigurationError, DataError, StorageError
 
 MAX_LINE = 1 << 20  # bytes; a longer line is no sentence pair
 _GZIP = b"\x1f\x8b"

@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle
 from typing import NoReturn
 
+from mt_contract.errors import ConfigurationError
 from mt_predictor import settings
 from mt_predictor.asking import Client, UnreachableError, read_held_out
-from mt_predictor.errors import ConfigurationError
 from mt_predictor.settings import Environment
 
 MAX_WORKERS = 64  # requests under way at once, of each endpoint
@@ -35,7 +35,7 @@ def run(env: Environment) -> NoReturn:
     """Ask until SIGTERM.
 
     Raises:
-        PredictorError: there is nothing to send, or nobody to send it to.
+        ProgramError: there is nothing to send, or nobody to send it to.
         SystemExit: it was stopped.
     """
     folder = settings.local(settings.required(env, "MT_OUTPUT"), "MT_OUTPUT", env)

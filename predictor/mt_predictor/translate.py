@@ -7,8 +7,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from mt_contract.errors import DataError
 from mt_predictor import cpu, engine, settings
-from mt_predictor.errors import DataError
 from mt_predictor.settings import Environment
 from mt_predictor.translator import Options, TextRefusedError, Translator
 
@@ -17,7 +17,7 @@ def run(arguments: argparse.Namespace, env: Environment) -> None:
     """Print the translation of each text, one a line.
 
     Raises:
-        PredictorError: the artifact cannot be loaded, or a text cannot be translated.
+        ProgramError: the artifact cannot be loaded, or a text cannot be translated.
     """
     wanted = settings.engine_settings(env)
     if arguments.beam_size is not None:

@@ -52,7 +52,7 @@ def environment(folder: Path, **own: str) -> dict[str, str]:
     (folder / "termination-log").touch()
     base = {key: value for key, value in os.environ.items() if not key.startswith("MT_")}
     return base | {
-        "PYTHONPATH": f"{ROOT / 'crds'}:{ROOT / 'predictor'}",
+        "PYTHONPATH": f"{ROOT / 'crds'}:{ROOT / 'corpus'}:{ROOT / 'predictor'}",
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPYCACHEPREFIX": str(COMPILED),
         "MT_TERMINATION_LOG": str(folder / "termination-log"),

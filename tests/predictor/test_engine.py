@@ -10,9 +10,9 @@ import pytest
 from tests.predictor.builders import sentences
 
 from mt_contract import artifact
+from mt_contract.errors import BadArtifactError, ConfigurationError
 from mt_predictor import engine
 from mt_predictor.cpu import Threads
-from mt_predictor.errors import BadArtifactError, ConfigurationError
 from mt_predictor.settings import EngineSettings
 from mt_predictor.translator import (
     MAX_TEXT_BYTES,

@@ -13,9 +13,9 @@ from sacrebleu import corpus_chrf
 from tests.predictor.builders import build_artifact, sentences
 
 from mt_contract import report
+from mt_contract.errors import BadArtifactError, ConfigurationError, DataError, StorageError
 from mt_contract.report import EvaluationResult
 from mt_predictor import evaluate
-from mt_predictor.errors import BadArtifactError, ConfigurationError, DataError, StorageError
 from mt_predictor.translator import Options, Translator
 
 SCRIPT = "<script>alert(1)</script>"

@@ -13,10 +13,10 @@ from tests.predictor.builders import run_folder, sentences
 from tests.predictor.running import Running, free_ports, labels
 
 from mt_contract import report
+from mt_contract.errors import ConfigurationError, ProbeError, ProgramError
 from mt_contract.report import ProbeResult
 from mt_predictor import asking, probe
 from mt_predictor.asking import HeldOut, Reply
-from mt_predictor.errors import ConfigurationError, PredictorError, ProbeError
 from mt_predictor.translator import Options, Translator
 
 
@@ -166,6 +166,6 @@ def test_what_is_wrong_is_named(
     run_folder(tmp_path, [])
     file = tmp_path / "run/evaluation/translations.jsonl"
     file.unlink() if lines is None else file.write_text(lines)
-    with pytest.raises(PredictorError, match=message) as caught:
+    with pytest.raises(ProgramError, match=message) as caught:
         probe.run(job(tmp_path, "http://127.0.0.1:1", **changes))
     assert isinstance(caught.value, ConfigurationError)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mt_predictor.errors import ConfigurationError, DataError, PredictorError
+from mt_contract.errors import ConfigurationError, DataError, ProgramError
 from mt_predictor.testset import ExampleSet, read
 
 PAIRS = "um\tone\ndois\ttwo\n"
@@ -84,7 +84,7 @@ def test_a_broken_file_is_refused(tmp_path: Path, data: bytes, message: str) -> 
     ],
 )
 def test_what_cannot_be_read_is_named(
-    tmp_path: Path, name: str, data_format: str, error: type[PredictorError], message: str
+    tmp_path: Path, name: str, data_format: str, error: type[ProgramError], message: str
 ) -> None:
     for existing in ("test.tsv", "test.jsonl"):
         (tmp_path / existing).write_text(PAIRS)

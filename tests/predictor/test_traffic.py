@@ -15,9 +15,9 @@ import pytest
 from tests.predictor.builders import run_folder, sentences
 from tests.predictor.running import Running, environment, free_ports, labels
 
+from mt_contract.errors import ConfigurationError
 from mt_predictor import traffic
 from mt_predictor.asking import Client, UnreachableError
-from mt_predictor.errors import ConfigurationError
 
 
 def job(tmp_path: Path, *urls: str, **changes: str) -> dict[str, str]:

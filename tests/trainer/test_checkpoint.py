@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mt_trainer import storage
+from mt_contract import storage
+from mt_contract.errors import StorageError
 from mt_trainer.checkpoint import Position, Store
-from mt_trainer.errors import StorageError
 
 
 def arrays(value: float) -> dict[str, np.ndarray]:

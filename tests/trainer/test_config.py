@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from tests.trainer import builders
 
+from mt_contract.errors import ConfigurationError
 from mt_contract.names import METRICS_PORT
 from mt_contract.recipe import recipe_digest
 from mt_trainer import config
-from mt_trainer.errors import ConfigurationError
 
 
 def test_a_pods_environment_becomes_a_job(tmp_path: Path) -> None:
@@ -27,17 +27,17 @@ def test_a_pods_environment_becomes_a_job(tmp_path: Path) -> None:
     assert job.digest == recipe_digest(written)
     assert job.written == written
     assert job.out == Path("/mnt/pvc/models/pt-en/pt-en-b81qz-1f0c22ab")
-    assert job.files.train[0].path == Path("/mnt/pvc/corpora/pt-en/train.tsv.gz")
+    assert job.files.train[0].location == "/mnt/pvc/corpora/pt-en/train.tsv.gz"
     assert job.files.test[0].uri == "pvc://corpora/test.tsv"
-    assert (job.run, job.parent) == ("pt-en-b81qz", "pt-en-7h2xk")
+    assert (job.run, job.parent and job.parent.run) == ("pt-en-b81qz", "pt-en-7h2xk")
     assert (job.progress_port, job.checkpoint_seconds) == (METRICS_PORT, 120)
 
 
 def test_a_recipe_file_names_files_beside_itself(tmp_path: Path) -> None:
     path = builders.recipe_file(tmp_path, {"data": {"test": [{"uri": "sub/test.tsv"}]}})
     job = config.from_file(path, Path("runs/one"), {})
-    assert job.files.train[0].path == tmp_path / "train.tsv"
-    assert job.files.test[0].path == tmp_path / "sub/test.tsv"
+    assert job.files.train[0].location == str(tmp_path / "train.tsv")
+    assert job.files.test[0].location == str(tmp_path / "sub/test.tsv")
     assert job.recipe.training.optimizer.gradient_clip == 1  # a default
     assert job.progress_port is None
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from tests.trainer import builders
 
+from mt_contract.errors import ConfigurationError, DataError, StorageError
 from mt_contract.resource import Checks
 from mt_trainer import data
 from mt_trainer.clean import Reject
 from mt_trainer.data import Corpus, File, Files
-from mt_trainer.errors import ConfigurationError, DataError, StorageError
 
 GOOD = b"".join(f"{a}\t{b}\n".encode() for a, b in builders.pairs(100))
 STRICT = Checks(
@@ -45,11 +45,11 @@ def prepare(
     def file(called: str, content: bytes) -> tuple[File, ...]:
         path = folder / called
         path.write_bytes(content)
-        return (File(called, path),) if content else ()
+        return (File(called, str(path)),) if content else ()
 
     work = folder / "work"
     work.mkdir(exist_ok=True)
-    train_files = (File(name, folder / name),)
+    train_files = (File(name, str(folder / name)),)
     (folder / name).write_bytes(train)
     files = Files(train_files, file("validation.tsv", validation), file("test.tsv", test))
     return data.prepare(files, checks, 24, 1, work)
@@ -132,14 +132,14 @@ def test_bytes_at_random_never_crash_it(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    files = Files((File("pvc://corpora/none.tsv", tmp_path / "none.tsv"),))
+    files = Files((File("pvc://corpora/none.tsv", str(tmp_path / "none.tsv")),))
     with pytest.raises(DataError, match=r"none\.tsv does not exist"):
         data.prepare(files, LENIENT, 24, 1, tmp_path)
 
 
 def test_a_folder_is_no_corpus(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a file"):
-        data.prepare(Files((File("corpora", tmp_path),)), LENIENT, 24, 1, tmp_path)
+        data.prepare(Files((File("corpora", str(tmp_path)),)), LENIENT, 24, 1, tmp_path)
 
 
 def test_storage_that_fails_while_reading_is_retried_later(
@@ -153,7 +153,11 @@ def test_storage_that_fails_while_reading_is_retried_later(
 
     monkeypatch.setattr(Path, "open", fail)
     with pytest.raises(StorageError, match="the storage failed"):
-        list(data.clean_rows(path, data.Limits(100, 9), data.FileCount("train.tsv")))
+        list(
+            data.clean_rows(
+                File("train.tsv", str(path)), data.Limits(100, 9), data.FileCount("train.tsv")
+            )
+        )
 
 
 def test_gzip_is_known_by_its_content(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ import pytest
 from tests.trainer import builders
 
 from mt_contract import artifact
+from mt_contract.errors import ParityError
 from mt_trainer import config, device, encoded, profile, tokenizer
 from mt_trainer.config import Job
 from mt_trainer.encoded import Encoded
-from mt_trainer.errors import ParityError
 
 device.quiet_environment()
 tf = pytest.importorskip("tensorflow")

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.trainer import builders
 
-from mt_trainer import text, tokenizer
+from mt_corpus import text
+from mt_trainer import tokenizer
 
 
 @pytest.fixture(scope="module")

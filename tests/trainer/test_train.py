@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from tests.trainer import builders
 
+from mt_contract.errors import DivergedError
 from mt_trainer.checkpoint import Arrays, Position, Store
 from mt_trainer.encoded import Batch, Encoded
-from mt_trainer.errors import DivergedError
 from mt_trainer.train import Plan, StoppedError, fit
 
 

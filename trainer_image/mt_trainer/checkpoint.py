@@ -17,7 +17,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from mt_trainer import storage
+from mt_contract import storage
 
 _KEPT = 2  # the newest, and one before it in case the newest is damaged
 _log = logging.getLogger(__name__)

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 
-from mt_trainer.errors import DataError
-from mt_trainer.reading import Broken, Row, read_rows
-from mt_trainer.text import normalize
+from mt_contract.errors import DataError
+from mt_corpus.files import File
+from mt_corpus.reading import Broken, Row, read_rows
+from mt_corpus.text import normalize
 
 LONGEST_PIECE = 16  # characters; SentencePiece's own limit
 _SHORT = 20  # characters below which the ratio of lengths says nothing ("OK" and its translation)
@@ -71,12 +71,12 @@ def fingerprint(*texts: str) -> int:
 
 
 def clean_rows(
-    path: Path, limits: Limits, count: FileCount, tested: Container[int] = ()
+    file: File, limits: Limits, count: FileCount, tested: Container[int] = ()
 ) -> Iterator[Row]:
     """Yield the fit pairs of one file, normalised; what is not fit is counted in ``count``.
 
     Args:
-        path: where the file is read.
+        file: what is read.
         limits: what a single pair may be.
         count: of this file, filled in while the rows are read.
         tested: fingerprints of test sources; a pair with one of them is rejected.
@@ -85,7 +85,7 @@ def clean_rows(
         DataError: the file is broken, or more of its lines are broken than not.
         StorageError: it could not be read.
     """
-    for row in read_rows(path):
+    for row in read_rows(file):
         count.rows += 1
         if isinstance(row, Broken):
             count.reject(Reject.BROKEN, row.line, row.why)

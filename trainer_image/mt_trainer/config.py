@@ -4,21 +4,56 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from mt_contract import names, recipe
 from mt_contract.codec import DecodeError, from_json, parse_duration
 from mt_contract.defaults import Images
-from mt_contract.resource import Recipe, Source
-from mt_trainer import limits, reading
-from mt_trainer.data import File, Files
-from mt_trainer.errors import ConfigurationError
+from mt_contract.errors import ConfigurationError
+from mt_contract.resource import Data, Recipe, Source
+from mt_corpus import reading
+from mt_corpus.files import File, files_of
+from mt_trainer import limits
+from mt_trainer.data import Files
 
 _CHECKPOINT_SECONDS = "120"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The artifact of an earlier run that a training starts from."""
+
+    run: str
+    uri: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """This machine among those that train together."""
+
+    index: int = 0
+    count: int = 1
+    coordinator: str = ""  # host:port of node 0
+
+    @property
+    def leads(self) -> bool:
+        """Return whether this is the node that writes."""
+        return self.index == 0
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where else a training is told of: an MLflow server, with tags for its runs."""
+
+    tracking_uri: str
+    experiment: str
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -33,7 +68,10 @@ class Job:
         out: the run's folder.
         uri: the run's folder as the cluster names it.
         files: where the text is read.
-        parent: name of the run before, or None.
+        parent: what a warm start begins from, or None.
+        previous: folder of the run before, whose data statistics are compared, or None.
+        tracking: where else the training is told of, or None.
+        node: this machine among those that train together.
         checkpoint_seconds: time between two checkpoints.
         progress_port: where progress is served; None: nowhere.
     """
@@ -45,7 +83,10 @@ class Job:
     out: Path
     uri: str
     files: Files
-    parent: str | None
+    parent: Origin | None
+    previous: Path | None
+    tracking: Tracking | None
+    node: Node
     checkpoint_seconds: float
     progress_port: int | None
 
@@ -60,7 +101,6 @@ def from_environment(environment: Mapping[str, str]) -> Job:
     written = _json(environment, "MT_RECIPE")
     written = {key: value for key, value in written.items() if key != "digest"}
     test = _sources(_json(environment, "MT_TEST", "[]"), "MT_TEST")
-    parent = _json(environment, "MT_PARENT", "{}").get("run")
     uri = _variable(environment, "MT_OUTPUT")
     return _job(
         written=written,
@@ -69,7 +109,6 @@ def from_environment(environment: Mapping[str, str]) -> Job:
         out=_path(uri, Path()),
         uri=uri,
         base=Path(),
-        parent=parent,
         environment=environment,
         progress_port=names.METRICS_PORT,
     )
@@ -107,7 +146,6 @@ def from_file(path: Path, out: Path, environment: Mapping[str, str]) -> Job:
         out=out,
         uri=str(out),
         base=path.parent,
-        parent=None,
         environment=environment,
         progress_port=None,
     )
@@ -121,7 +159,6 @@ def _job(
     out: Path,
     uri: str,
     base: Path,
-    parent: str | None,
     environment: Mapping[str, str],
     progress_port: int | None,
 ) -> Job:
@@ -138,17 +175,20 @@ def _job(
         run=run,
         out=out,
         uri=uri.rstrip("/"),
-        files=Files(*(_files(sources, base) for sources in (data.train, data.validation, test))),
-        parent=parent,
+        files=Files(*(_files(data, part, base) for part in (data.train, data.validation, test))),
+        parent=_optional(environment, "MT_PARENT", Origin),
+        previous=_previous(environment),
+        tracking=_tracking(environment),
+        node=_node(environment),
         checkpoint_seconds=_seconds(environment),
         progress_port=progress_port,
     )
 
 
-def _files(sources: tuple[Source, ...], base: Path) -> tuple[File, ...]:
+def _files(data: Data, sources: tuple[Source, ...], base: Path) -> tuple[File, ...]:
     for source in sources:
         reading.check_name(source.uri)
-    return tuple(File(source.uri, _path(source.uri, base)) for source in sources)
+    return files_of(sources, data.format, data.fields, lambda uri: str(_path(uri, base)))
 
 
 def _path(uri: str, base: Path) -> Path:
@@ -175,6 +215,32 @@ def _seconds(environment: Mapping[str, str]) -> float:
         )
     except ValueError as error:
         raise ConfigurationError(f"MT_CHECKPOINT_SECONDS: {error}") from error
+
+
+def _optional(environment: Mapping[str, str], name: str, kind: type[T]) -> T | None:
+    """Return what a variable holds as JSON, or None where it is not set."""
+    written = _json(environment, name, "null")
+    try:
+        return None if written is None else from_json(kind, written, name)
+    except DecodeError as error:
+        raise ConfigurationError(f"the environment variable {error}") from error
+
+
+def _previous(environment: Mapping[str, str]) -> Path | None:
+    uri = environment.get("MT_PREVIOUS")
+    return _path(uri, Path()) if uri else None
+
+
+def _tracking(environment: Mapping[str, str]) -> Tracking | None:
+    found = _optional(environment, "MT_TRACKING", Tracking)
+    return found and replace(found, tags=_json(environment, "MT_TAGS", "{}"))
+
+
+def _node(environment: Mapping[str, str]) -> Node:
+    """Return which node this is; an Indexed Job numbers its pods itself."""
+    count = int(environment.get("MT_NODES", "1"))
+    index = int(environment.get("JOB_COMPLETION_INDEX", "0"))
+    return Node(index, count, environment.get("MT_COORDINATOR", ""))
 
 
 def _variable(environment: Mapping[str, str], name: str) -> str:

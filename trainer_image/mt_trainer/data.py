@@ -14,21 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
+from mt_contract.errors import DataError
 from mt_contract.resource import Checks
+from mt_corpus.files import File
 from mt_trainer.clean import LONGEST_PIECE, FileCount, Limits, Reject, clean_rows, fingerprint
-from mt_trainer.errors import DataError
 
 _HELD_OUT = 0.02  # share of the training text that validates where no validation files are named
 _FEWEST, _MOST = 50, 2000  # pairs held out, where there are enough
 _TEST_KEPT = 2000  # test sentences kept for the comparison of engines
-
-
-@dataclass(frozen=True)
-class File:
-    """One file of parallel text: as the recipe names it, and where it is read."""
-
-    uri: str
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -127,7 +120,7 @@ def read_test(files: Sequence[File], limits: Limits) -> TestText:
     """
     seen: dict[int, str | None] = {}
     for file in files:
-        for row in clean_rows(file.path, limits, FileCount(file.uri)):
+        for row in clean_rows(file, limits, FileCount(file.uri)):
             seen.setdefault(fingerprint(row.source), row.source if len(seen) < _TEST_KEPT else None)
     return TestText(frozenset(seen), tuple(text for text in seen.values() if text is not None))
 
@@ -140,7 +133,7 @@ def _spool(
     with path.open("w", encoding="utf-8", newline="\n") as spool:
         for number, file in enumerate(files):
             counts.append(FileCount(file.uri))
-            for row in clean_rows(file.path, limits, counts[-1], watch):
+            for row in clean_rows(file, limits, counts[-1], watch):
                 seen.append(fingerprint(row.source, row.target))
                 spool.write(f"{number}\t{row.line}\t{row.source}\t{row.target}\n")
     return _Spool(path, np.frombuffer(seen, np.uint64), tuple(counts), len(watch.found))

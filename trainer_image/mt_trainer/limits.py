@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from mt_contract.codec import camel
+from mt_contract.errors import ConfigurationError
 from mt_contract.resource import Recipe
-from mt_trainer.errors import ConfigurationError
 
 Holds = Callable[[Any], bool]
 

@@ -11,8 +11,8 @@ from typing import Any
 import ctranslate2
 import numpy as np
 
+from mt_contract.errors import ParityError
 from mt_trainer import decode
-from mt_trainer.errors import ParityError
 from mt_trainer.model import Transformer
 from mt_trainer.tokenizer import EOS, SPECIAL_PIECES, load
 

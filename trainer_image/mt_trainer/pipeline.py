@@ -12,14 +12,14 @@ from typing import Any
 
 import sentencepiece
 
-from mt_contract import artifact, names, report
+from mt_contract import artifact, names, report, storage
+from mt_contract.errors import DataError
 from mt_contract.report import TrainResult
-from mt_trainer import data, describe, device, encoded, storage, tokenizer
+from mt_trainer import data, describe, device, encoded, tokenizer
 from mt_trainer.checkpoint import Position, Store
 from mt_trainer.config import Job
 from mt_trainer.data import Corpus
 from mt_trainer.encoded import Encoded
-from mt_trainer.errors import DataError
 from mt_trainer.progress import Board
 from mt_trainer.signals import Stopper
 
@@ -43,7 +43,7 @@ def run(job: Job, stopper: Stopper) -> TrainResult:
     """Do the whole training, or find that it was done, and return its result.
 
     Raises:
-        TrainerError: with the reason for the user.
+        ProgramError: with the reason for the user.
         StoppedError: the process was asked to end; the next attempt goes on from here.
         OSError: the run's folder cannot be written.
     """

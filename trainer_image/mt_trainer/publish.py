@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mt_contract import artifact, names
+from mt_contract import artifact, names, storage
 from mt_contract.artifact import Manifest
-from mt_trainer import adam, convert, decode, model, parity, profile, storage, tokenizer
+from mt_trainer import adam, convert, decode, model, parity, profile, tokenizer
 from mt_trainer.config import Job
 from mt_trainer.encoded import Encoded
 
@@ -84,7 +84,8 @@ def build(
             dataset_digest=dataset_digest,
             max_tokens=sizes.max_tokens,
             run=job.run,
-            parent_run=job.parent,
+            parent_run=job.parent.run if job.parent else None,
+            parent_digest=job.parent.digest if job.parent else None,
             versions=versions(),
         ),
     )

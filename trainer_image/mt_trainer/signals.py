@@ -10,6 +10,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+class StoppedError(Exception):
+    """The process was asked to stop; everything is saved."""
+
+
 class Stopper:
     """Turns signals into a wish to stop, or into the end of the process."""
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import sentencepiece
 
+from mt_contract.errors import ConfigurationError
 from mt_contract.resource import Vocabulary
-from mt_trainer.errors import ConfigurationError
-from mt_trainer.text import sentencepiece_rules
+from mt_corpus.text import sentencepiece_rules
 
 PAD, UNK, BOS, EOS = range(4)
 SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")

@@ -14,9 +14,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from mt_contract import storage
 from mt_contract.codec import format_time
 from mt_contract.resource import Budget
-from mt_trainer import storage
 from mt_trainer.checkpoint import Position
 from mt_trainer.progress import Board, Snapshot, format_metric
 

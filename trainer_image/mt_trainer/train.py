@@ -12,20 +12,17 @@ from typing import Protocol
 
 import numpy as np
 
+from mt_contract.errors import DivergedError
 from mt_contract.resource import Training
 from mt_trainer import batches
 from mt_trainer.checkpoint import Arrays, Position, Store
 from mt_trainer.encoded import Batch, Encoded
-from mt_trainer.errors import DivergedError
 from mt_trainer.schedule import rate
+from mt_trainer.signals import StoppedError
 
 _MEMORY = 0.95  # of the running mean of the steps' losses
 _RUNAWAY = 1.5  # nats of that mean above its lowest: from a trained model back to guessing
 _log = logging.getLogger(__name__)
-
-
-class StoppedError(Exception):
-    """The training was asked to stop; everything is saved."""
 
 
 class RunawayError(Exception):

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from mt_trainer.errors import ConfigurationError, DataError, StorageError
+from mt_contract.errors import ConfigurationError, DataError, StorageError
+from mt_corpus.files import File
 
 MAX_LINE = 1 << 20  # bytes; a longer line is no sentence pair
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -48,15 +49,15 @@ def check_name(uri: str) -> None:
         )
 
 
-def read_rows(path: Path) -> Iterator[Row | Broken]:
-    """Yield every line of ``path`` as a pair or as broken, in order.
+def read_rows(file: File) -> Iterator[Row | Broken]:
+    """Yield every line of ``file`` as a pair or as broken, in order.
 
     Raises:
         DataError: the file is missing, empty, binary, or a gzip file that is damaged or ends in the
             middle.
         StorageError: the storage failed while reading.
     """
-    line = 0
+    line, path = 0, Path(file.location)
     try:
         with _opened(path) as stream:
             for line, data in _lines(stream):

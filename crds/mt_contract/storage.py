@@ -1,15 +1,16 @@
-"""Writing to the run's folder: retried for a moment, then given up with advice."""
+"""Writing to a run's folder: whole or not at all, retried for a moment, given up with advice."""
 
 from __future__ import annotations
 
 import errno
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from mt_trainer.errors import StorageError
+from mt_contract.errors import StorageError
 
 T = TypeVar("T")
 _PAUSES = (0.5, 1.0, 2.0)  # seconds before the further attempts
@@ -64,6 +65,19 @@ def unavailable(error: OSError) -> StorageError:
         "the storage failed; the run goes on from its last checkpoint when it is back",
     )
     return StorageError(f"{where} cannot be written ({error.strerror or error}): {advice}")
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Turn what goes wrong while writing into an error that says what to do.
+
+    Raises:
+        StorageError: something cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise unavailable(error) from error
 
 
 def write_aside(path: Path, data: bytes) -> None:

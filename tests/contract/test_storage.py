@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mt_trainer import storage
-from mt_trainer.errors import StorageError
+from mt_contract import storage
+from mt_contract.errors import StorageError
 
 
 def failing(code: int, times: int) -> tuple[Callable[[], str], list[int]]:

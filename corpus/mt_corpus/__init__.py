@@ -1,0 +1,1 @@
+"""Parallel text as trainer and evaluator read it: one reader, one normal form."""

@@ -1,0 +1,1 @@
+"""The subcommands, a module each: HELP, EXAMPLES, ``configure(parser)`` and ``run(options, …)``."""
