@@ -15,7 +15,7 @@ import sentencepiece
 from mt_contract import artifact, names, report, storage
 from mt_contract.errors import DataError
 from mt_contract.report import TrainResult
-from mt_trainer import data, describe, device, encoded, tokenizer
+from mt_trainer import card, data, describe, device, encoded, tokenizer
 from mt_trainer.checkpoint import Position, Store
 from mt_trainer.config import Job
 from mt_trainer.data import Corpus
@@ -149,8 +149,8 @@ def _train_and_publish(job: Job, text: Text, board: Board, stopper: Stopper) -> 
         job, weights["mean"], text.vocabulary, text.train, _sentences(text), text.corpus.digest
     )
     place = publish.publish(folder, job.out)
-    card = describe.card(job, text.document, position, publish.versions())
-    storage.write_aside(job.out / "MODEL_CARD.md", card.encode())
+    described = card.text(job, text.document, position, publish.versions())
+    storage.write_aside(job.out / "MODEL_CARD.md", described.encode())
     return _result(job, text, position, place, used.gpus)
 
 
