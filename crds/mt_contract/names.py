@@ -28,6 +28,7 @@ ANNOTATION_TEMPLATE = f"{GROUP}/template-inputs"
 CLAIM_ROOT = PurePosixPath("/mnt/pvc")  # pvc://claim/path is CLAIM_ROOT/claim/path
 MODEL_DIR = PurePosixPath("/mnt/models")  # the predictor's artifact
 HTTP_PORT, GRPC_PORT, METRICS_PORT = 8080, 8081, 9090
+COORDINATOR_PORT = 8476  # of the first of the pods that train together, for the others
 
 # Files of a run's folder, relative to it.
 MODEL_FOLDER = "model"
@@ -108,6 +109,19 @@ def run_name(model: str, model_uid: str, recipe_digest: str, cause: str, token: 
 def job_name(run: str, owner_uid: str, stage: Stage, attempt: int) -> str:
     """Return a Job's name (at most 63 characters): a function of these four."""
     return f"{run[:37]}-{stage}-{short(owner_uid, run, stage, attempt)}".replace("--", "-")
+
+
+def nodes_service_name(job: str) -> str:
+    """Return the name of the Service by which the pods of an Indexed Job find each other.
+
+    It begins with a letter, which a run's name need not; that of a train Job fits 63 characters.
+    """
+    return f"nodes-{job}"
+
+
+def coordinator(job: str, namespace: str) -> str:
+    """Return where the first pod of an Indexed Job waits for the others: ``host:port``."""
+    return f"{job}-0.{nodes_service_name(job)}.{namespace}.svc:{COORDINATOR_PORT}"
 
 
 def run_folder(storage_uri: str, run: str, uid: str) -> str:

@@ -32,6 +32,16 @@ def test_a_job_name_is_a_label_for_any_run(run: str, stage: Stage, attempt: int)
     assert LABEL.fullmatch(name)
 
 
+@given(run=run_names, attempt=st.integers(0, 1000))
+def test_pods_that_train_together_have_host_names_for_any_run(run: str, attempt: int) -> None:
+    job = names.job_name(run, "uid", Stage.TRAIN, attempt)
+    service = names.nodes_service_name(job)
+    assert len(f"{job}-63") <= 63
+    assert len(service) <= 63
+    assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", service)  # RFC 1035, unlike a run's name
+    assert names.coordinator(job, "team-a") == f"{job}-0.{service}.team-a.svc:8476"
+
+
 @pytest.mark.parametrize(
     "other",
     [

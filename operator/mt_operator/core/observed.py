@@ -215,6 +215,9 @@ class ObservedRun:
     jobs: Mapping[str, JobView] = field(
         default_factory=dict
     )  # every Job of ours by name, and any that has a name we need
+    services: Mapping[str, Meta] = field(
+        default_factory=dict
+    )  # ours, by which pods that train together find each other
     claims: Mapping[str, bool] = field(
         default_factory=dict
     )  # PersistentVolumeClaims that the spec names: exists?

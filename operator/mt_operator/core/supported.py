@@ -52,7 +52,6 @@ UNSUPPORTED: tuple[Unsupported, ...] = (
     Unsupported("data.test[].targetUri", _written, "put both languages into one TSV"),
     Unsupported("data.checks.maxDivergence", _written, "remove it"),
     Unsupported("training.warmStartFrom", _other_than("None"), "remove it, or write None"),
-    Unsupported("training.nodes", lambda nodes: nodes not in (None, 1), "write 1"),
     Unsupported("import", _written, "remove it, and train"),
     Unsupported("serving.engine", _any_of("TensorFlow"), "write CTranslate2 or Auto"),
     Unsupported("serving.requestLog", _written, "remove it"),

@@ -13,9 +13,10 @@ from mt_contract import names
 from mt_operator.core.observed import JobView, ObservedModel, ObservedRun
 from mt_operator.settings import Settings
 from mt_operator.shell.api import Api, Object
+from mt_operator.shell.nodes import by_index
 from mt_operator.shell.progress import read_progress
 from mt_operator.shell.readings import Readings
-from mt_operator.shell.views import job_view, meta_of, owner_of
+from mt_operator.shell.views import job_view, meta_of, oldest_first, owner_of
 
 Observed = ObservedRun | ObservedModel
 ChildKey = tuple[str, str]  # kind, name
@@ -75,5 +76,5 @@ async def _view(world: World, job: Object, pods: Iterable[Object]) -> JobView:
     view = job_view(job, mine)
     if not view.running or view.meta.labels.get(names.LABEL_STAGE) != names.Stage.TRAIN:
         return view
-    newest = max(mine, key=lambda pod: str(pod["metadata"].get("creationTimestamp")))
-    return job_view(job, mine, await read_progress(world.pods, newest))
+    first = by_index(oldest_first(mine))[0][-1]  # of several, it alone knows how far they are
+    return job_view(job, mine, await read_progress(world.pods, first))

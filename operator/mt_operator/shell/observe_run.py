@@ -8,7 +8,8 @@ from typing import Any
 from mt_contract import names
 from mt_operator.core.observed import ModelView, ObservedRun, RunView, Tree
 from mt_operator.core.run.baseline import LATEST_BLESSED
-from mt_operator.shell.observe import Snapshot, World, by_key, now, read_jobs
+from mt_operator.shell.api import Object
+from mt_operator.shell.observe import Snapshot, World, by_key, now, owned, read_jobs
 from mt_operator.shell.runs import finished, run_view, runs_of
 from mt_operator.shell.views import meta_of
 
@@ -22,7 +23,9 @@ async def observe_run(world: World, namespace: str, name: str) -> Snapshot | Non
         return None
     meta, spec, status = meta_of(raw), raw.get("spec") or {}, raw.get("status") or {}
     model = await _model(world, namespace, spec)
-    jobs, views = await read_jobs(world, namespace, f"{names.LABEL_RUN}={name}", meta.uid)
+    ours = f"{names.LABEL_RUN}={name}"
+    jobs, views = await read_jobs(world, namespace, ours, meta.uid)
+    services = await _services(world, namespace, ours, meta.uid) if _together(status) else []
     observed = ObservedRun(
         now=now(),
         meta=meta,
@@ -31,10 +34,11 @@ async def observe_run(world: World, namespace: str, name: str) -> Snapshot | Non
         settings=world.settings,
         model=model,
         jobs=views,
+        services={each["metadata"]["name"]: meta_of(each) for each in services},
         claims={} if finished(status) else await _claims(world, namespace, spec, model),
         runs=await _siblings(world, namespace, spec, model) if not finished(status) else (),
     )
-    return Snapshot(raw, observed, by_key("Job", jobs))
+    return Snapshot(raw, observed, by_key("Job", jobs) | by_key("Service", services))
 
 
 def claims_in(value: Any) -> Iterator[str]:
@@ -49,6 +53,16 @@ def claims_in(value: Any) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from claims_in(item)
+
+
+def _together(status: Tree) -> bool:
+    """Return whether pods of this run train together, and find each other by a Service."""
+    placement = (status.get("inputs") or {}).get("placement") or {}
+    return bool(placement.get("nodes", 1) != 1)
+
+
+async def _services(world: World, namespace: str, selector: str, uid: str) -> list[Object]:
+    return owned(await world.api.list("Service", namespace, labels=selector) or (), uid)
 
 
 async def _model(world: World, namespace: str, spec: Tree) -> ModelView | None:

@@ -18,9 +18,12 @@ from mt_operator.core.observed import (
     ServiceView,
     Tree,
 )
+from mt_operator.shell.nodes import by_index, first_cause, nodes_of
 
 # A container that waits for one of these is on its way.
 _USUAL = frozenset({"ContainerCreating", "PodInitializing", ""})
+_AT_WORK = ("Running", "Succeeded")
+OOM_KILLED = "OOMKilled"
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -56,28 +59,52 @@ def job_view(found: Tree, pods: Iterable[Tree], progress: Tree | None = None) ->
 
     Args:
         found: the Job.
-        pods: the Job's own pods.
+        pods: the Job's own pods, of one index or of several that work together.
         progress: what its running trainer answered.
     """
     status = found.get("status") or {}
     state, end = _job_state(found)
-    mine = oldest_first(pods)
-    newest = mine[-1] if mine else {}
-    ended = _ended(p for p in mine if state is not JobState.COMPLETE or _phase(p) == "Succeeded")
+    pods_of = by_index(oldest_first(pods))
+    newest = [mine[-1] for mine in pods_of.values()]
+    ended = _end_of_job(state, pods_of)
     failure = f"{end.get('reason', '')}: {end.get('message', '')}"
+    waiting = _waiting(newest) if state is JobState.ACTIVE else ""
     return JobView(
         meta=meta_of(found),
         state=state,
         message=_message(ended),
         failure=failure if state is JobState.FAILED else "",
         exit_code=ended.get("exitCode"),
-        oom_killed=ended.get("reason") == "OOMKilled",
-        waiting=waiting_of(newest) if state is JobState.ACTIVE else "",
-        running=_phase(newest) == "Running",
+        oom_killed=ended.get("reason") == OOM_KILLED,
+        waiting=waiting,
+        running=_running(newest, nodes_of(found)),
         progress=progress,
         started=time_of(status.get("startTime")),
         finished=time_of(status.get("completionTime") or end.get("lastTransitionTime")),
     )
+
+
+def _end_of_job(state: JobState, pods_of: Mapping[int, Sequence[Tree]]) -> dict[str, Any]:
+    """Return the state of the ended container that tells how the Job is, or ended."""
+    if state is JobState.COMPLETE:  # the first of several publishes, and says so
+        return _ended(pod for pod in pods_of.get(0, ()) if _phase(pod) == "Succeeded")
+    ends = [_ended(pods) for pods in pods_of.values()]
+    if len(ends) < 2:
+        return ends[0] if ends else {}
+    killed = [end for end in ends if end.get("reason") == OOM_KILLED]
+    return first_cause(killed or ends)
+
+
+def _running(newest: Sequence[Tree], nodes: int) -> bool:
+    """Return whether all that work together do, the first of them at least still."""
+    phases = [_phase(pod) for pod in newest]
+    return phases[:1] == ["Running"] and len(phases) >= nodes and {*phases} <= {*_AT_WORK}
+
+
+def _waiting(newest: Sequence[Tree]) -> str:
+    """Return why a pod of a Job does not run: one that failed counts where it is the only one."""
+    waits = newest if len(newest) == 1 else [pod for pod in newest if _phase(pod) != "Failed"]
+    return next((text for pod in waits if (text := waiting_of(pod))), "")
 
 
 def service_view(found: Tree, pods: Sequence[Tree]) -> ServiceView:

@@ -226,9 +226,9 @@ REFUSED = [
         id="a predictor that the platform does not allow",
     ),
     pytest.param(
-        observed_run(spec_with(training={"nodes": 2})),
+        observed_run(spec_with(serving={"engine": "TensorFlow"})),
         "NotSupportedYet",
-        "spec.training.nodes",
+        "spec.serving.engine",
         id="a field that is not acted on",
     ),
     pytest.param(

@@ -22,6 +22,7 @@ from tests.operator.builders import (
     model_view,
     observed_run,
     run_meta,
+    spec_with,
     train_result,
 )
 from tests.operator.run_builders import measuring_run
@@ -78,6 +79,7 @@ IMPORTING = replace(
     model=model_view(),
 )
 MEASURED = replace(IMPORTING, runs=(measuring_run(),))
+TOGETHER = observed_run(spec_with(training={"nodes": 3}))
 BOTH = (Stage.TRAIN, Stage.EVALUATE)
 SCRIPTS = {
     "trained, evaluated, blessed": Script(RunStage.SUCCEEDED, BOTH, GOOD),
@@ -99,6 +101,10 @@ SCRIPTS = {
         {Stage.TRAIN: End(), Stage.COLLECT_TRAIN: End()},
     ),
     "bad data": Script(RunStage.FAILED, (Stage.TRAIN,), {Stage.TRAIN: BAD}),
+    "trained on several nodes": Script(RunStage.SUCCEEDED, BOTH, GOOD, TOGETHER),
+    "bad data, on several nodes": Script(
+        RunStage.FAILED, (Stage.TRAIN,), {Stage.TRAIN: BAD}, TOGETHER
+    ),
     "evaluation fails": Script(RunStage.FAILED, BOTH, GOOD | {Stage.EVALUATE: BAD}),
     "out of memory, its Job still active": Script(
         RunStage.FAILED,
@@ -116,6 +122,7 @@ class World:
         self.status: dict[str, Any] = {}
         self.version = 0
         self.jobs: dict[str, JobView] = {}
+        self.services: dict[str, Meta] = {}
         self.stages: dict[str, Stage] = {}
         self.made: Counter[Stage] = Counter()
         self.removed: list[str] = []
@@ -125,7 +132,11 @@ class World:
     def observe(self) -> ObservedRun:
         now = NOW + timedelta(seconds=20 * self.round)
         return replace(
-            self.script.observed, now=now, status=dict(self.status), jobs=dict(self.jobs)
+            self.script.observed,
+            now=now,
+            status=dict(self.status),
+            jobs=dict(self.jobs),
+            services=dict(self.services),
         )
 
     def actions(self, plan: Plan, version: int) -> Iterator[Callable[[], None]]:
@@ -140,10 +151,16 @@ class World:
         self.jobs = {name: self._older(view) for name, view in self.jobs.items()}
 
     def _create(self, child: Child) -> None:
-        _, name = child.key
+        kind, name = child.key
         if name in self.jobs:
             return  # AlreadyExists, and ours
         metadata = child.manifest["metadata"]
+        if kind == "Service":
+            owner = metadata["ownerReferences"][0]["uid"]
+            self.services.setdefault(name, Meta(name, "team-a", f"uid-{name}", owner=owner))
+            return
+        nodes = child.manifest["spec"].get("completions", 1)
+        assert nodes == 1 or f"nodes-{name}" in self.services, "its pods could not find each other"
         self.stages[name] = stage = Stage(metadata["labels"][LABEL_STAGE])
         self.made[stage] += 1
         uid = f"{name}-{self.made[stage]}"
@@ -151,6 +168,8 @@ class World:
         self.jobs[name] = JobView(meta, JobState.ACTIVE)
 
     def _delete(self, ref: Ref) -> None:
+        if ref.kind == "Service":
+            self.services.pop(ref.name, None)
         if ref.name in self.jobs and self.jobs[ref.name].meta.uid == ref.uid:
             del self.jobs[ref.name]
             self.removed.append(ref.name)
@@ -213,6 +232,7 @@ def check(world: World, script: Script, end: Mapping[str, Any]) -> None:
     assert timeless(world.status) == timeless(end)
     active = [view for view in world.jobs.values() if view.state is JobState.ACTIVE]
     assert active == []
+    assert world.services == {}
     assert {view.meta.owner for view in world.jobs.values()} <= {RUN_UID}
 
 

@@ -47,7 +47,6 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"training": {"warmStartFrom": "Production"}},
         "spec.training.warmStartFrom",
     ),
-    "training.nodes": ({"training": {"nodes": 2}}, "spec.training.nodes (write 1)"),
     "import": ({"import": {"uri": "pvc://models/x/model"}}, "spec.import"),
     "serving.engine": ({"serving": {"engine": "TensorFlow"}}, "spec.serving.engine"),
     "serving.requestLog": (
@@ -75,7 +74,7 @@ def test_a_field_that_is_not_acted_on_is_refused_by_name(path: str) -> None:
 ALLOWED: list[Any] = [
     pytest.param({}, id="nothing"),
     pytest.param({"data": {"format": "TSV"}}, id="TSV"),
-    pytest.param({"training": {"nodes": 1, "warmStartFrom": "None"}}, id="one node, cold start"),
+    pytest.param({"training": {"nodes": 4, "warmStartFrom": "None"}}, id="several nodes"),
     pytest.param({"evaluation": {"baseline": "None"}}, id="no baseline"),
     pytest.param(
         {"serving": {"engine": "Auto", "deploymentMode": "Knative", "replicas": {"max": 4}}},
@@ -95,9 +94,10 @@ def test_what_is_acted_on_is_let_through(changes: dict[str, Any]) -> None:
 
 
 def test_all_refused_fields_are_named_at_once() -> None:
-    message = unsupported_message(spec_with(tracking={"mlflow": {}}, training={"nodes": 3}))
+    changes: Any = {"tracking": {"mlflow": {}}, "serving": {"engine": "TensorFlow"}}
+    message = unsupported_message(spec_with(**changes))
     assert message == (
-        "This release does not act on spec.training.nodes (write 1); "
+        "This release does not act on spec.serving.engine (write CTranslate2 or Auto); "
         "spec.tracking (remove it: a run's own folder holds everything)."
     )
 

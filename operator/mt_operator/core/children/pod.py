@@ -53,6 +53,11 @@ class Task:
         """Return the Job's name, a function of (owner UID, run, stage, attempt)."""
         return names.job_name(self.run, self.owner.uid, self.stage, self.attempt)
 
+    @property
+    def service(self) -> str | None:
+        """Return the name of the Service by which its pods find each other; None: it has one."""
+        return names.nodes_service_name(self.name) if self.placement.nodes > 1 else None
+
 
 def job(task: Task) -> Child:
     """Return the Job, to be created once; its pods are retried by its own backoffLimit."""
@@ -60,7 +65,7 @@ def job(task: Task) -> Child:
     labels = dict(names.labels(str(task.stage), stage=task.stage, **task.labels))
     queue = {QUEUE_LABEL: placement.queue_name} if placement.queue_name else {}
     spec: dict[str, Any] = {
-        "backoffLimit": placement.backoff_limit,
+        **_tries(placement),
         # Never two pods at work in one folder: the next one comes when the last one is gone.
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": _failure_rules(str(task.stage))},
@@ -81,6 +86,25 @@ def job(task: Task) -> Child:
     }
     manifest = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
     return Child(manifest, Mode.CREATE)
+
+
+def _tries(placement: Placement) -> Manifest:
+    """Return how many pods there are, and how often they are tried again.
+
+    One of several that is lost takes all others down. Kubernetes would count each of them, and wait
+    twice as long for each; counted and waited for by index, a round of failures is one.
+    """
+    if placement.nodes == 1:
+        return {"backoffLimit": placement.backoff_limit}
+    return {
+        "completionMode": "Indexed",
+        "completions": placement.nodes,
+        "parallelism": placement.nodes,
+        "backoffLimitPerIndex": placement.backoff_limit,
+        "maxFailedIndexes": 0,
+        # The first one publishes: what becomes of the others after that does not matter.
+        "successPolicy": {"rules": [{"succeededIndexes": "0"}]},
+    }
 
 
 def owner_reference(owner: Meta, kind: str) -> Manifest:
@@ -141,6 +165,7 @@ def _pod(task: Task) -> Manifest:
         "nodeSelector": dict(placement.node_selector),
         "tolerations": list(placement.tolerations),
         "priorityClassName": placement.priority_class_name,
+        "subdomain": task.service,
     }
     return {
         "restartPolicy": "Never",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mt_contract import names
 from mt_contract.names import Stage
 from mt_operator.core.children.pod import Task
 from mt_operator.core.children.run_task import run_task
-from mt_operator.core.observed import ObservedRun
+from mt_operator.core.observed import Meta, ObservedRun
 from mt_operator.core.run.inputs import Work
 
 # Where a user names none: enough for the small model, on a small node.
@@ -22,15 +23,25 @@ def train_task(observed: ObservedRun, work: Work) -> Task:
     """Return the train Job of the run."""
     data, inputs = work.recipe["data"], work.inputs
     sources = [*data["train"], *data.get("validation", ()), *inputs.test]
+    attempt = observed.status["attempts"]["train"]
     return run_task(
         observed,
         work,
         Stage.TRAIN,
-        observed.status["attempts"]["train"],
+        attempt,
         image=work.recipe["training"]["image"],
         args=("train",),
         # The test data is for the check that no sentence of it is trained on.
-        env={"MT_RECIPE": work.recipe, "MT_TEST": inputs.test},
+        env={"MT_RECIPE": work.recipe, "MT_TEST": inputs.test}
+        | _together(observed.meta, inputs.placement.nodes, attempt),
         reads=tuple(source["uri"] for source in sources),
         placement=inputs.placement,
     )
+
+
+def _together(run: Meta, nodes: int, attempt: int) -> Mapping[str, str]:
+    """Return where the pods of one training find each other; Kubernetes numbers them itself."""
+    if nodes == 1:
+        return {}
+    job = names.job_name(run.name, run.uid, Stage.TRAIN, attempt)
+    return {"MT_NODES": str(nodes), "MT_COORDINATOR": names.coordinator(job, run.namespace)}

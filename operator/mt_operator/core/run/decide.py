@@ -24,7 +24,7 @@ from typing import Any
 from mt_contract.codec import DecodeError
 from mt_operator.core.conditions import get_condition, read_conditions, write_conditions
 from mt_operator.core.observed import ObservedRun
-from mt_operator.core.plan import Event, ImpossibleError, Plan
+from mt_operator.core.plan import Event, ImpossibleError, Plan, Ref
 from mt_operator.core.run.evaluating import evaluate
 from mt_operator.core.run.jobs import is_active, ref_of
 from mt_operator.core.run.resolve import resolve_run
@@ -37,11 +37,16 @@ Rule = Callable[[ObservedRun], Step | None]
 
 
 def stop_jobs(observed: ObservedRun) -> Step | None:
-    """Make sure that no Job of a run that is over works on."""
+    """Make sure that no Job of a run that is over works on, and none of its Services is left."""
     if stage_of(observed.status) not in OVER:
         return None
     ours = (view for view in observed.jobs.values() if view.meta.owner == observed.meta.uid)
-    return Step(conditions_of(observed), delete=tuple(ref_of(v) for v in ours if is_active(v)))
+    services = (meta for meta in observed.services.values() if meta.owner == observed.meta.uid)
+    gone = [
+        *(ref_of(view) for view in ours if is_active(view)),
+        *(Ref("v1", "Service", meta.name, meta.uid) for meta in services if not meta.deleting),
+    ]
+    return Step(conditions_of(observed), delete=tuple(gone))
 
 
 # In this order; the first that has something to say decides.

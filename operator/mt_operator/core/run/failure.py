@@ -29,6 +29,10 @@ def failure_of(view: JobView, task: Task) -> Broken:
     if isinstance(view.message, Failure):
         return _said(view.message, task)
     code = "" if view.exit_code is None else f", the last with exit code {view.exit_code}"
+    if "FailedIndexes" in view.failure:
+        times = task.placement.backoff_limit + 1
+        text = f"A pod of Job {task.name} failed, {times} times{code}: its pods' logs say why."
+        return Broken(Reason.BACKOFF_LIMIT_EXCEEDED, text)
     if "BackoffLimitExceeded" in view.failure:
         pods = task.placement.backoff_limit + 1
         text = f"{pods} pods of Job {task.name} failed{code}: its pods' logs say why."

@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import TypeVar
 
 from mt_contract.report import Failure, Message
+from mt_operator.core.children.nodes_service import nodes_service
 from mt_operator.core.children.pod import Task, claims_of, job
 from mt_operator.core.observed import JobState, JobView, ObservedRun
 from mt_operator.core.plan import Ref
 from mt_operator.core.reasons import Reason
 from mt_operator.core.run.failure import Broken, failure_of, out_of_memory
 from mt_operator.core.run.progress import progress_of
-from mt_operator.core.run.step import LOOK_AGAIN, Step, going, stuck
+from mt_operator.core.run.step import LOOK_AGAIN, SOON, Step, going, stuck
 
 R = TypeVar("R", bound=Message)
 
@@ -60,7 +61,9 @@ def follow(
         return _result(observed, view, kind, reason)
     if view.state is JobState.FAILED:
         return failure_of(view, task)
-    return out_of_memory(task) if view.oom_killed else _wait(observed, view, task, reason)
+    if view.oom_killed:
+        return out_of_memory(task)
+    return _service(observed, task, reason) or _wait(observed, view, task, reason)
 
 
 def is_suspended(observed: ObservedRun) -> bool:
@@ -90,8 +93,18 @@ def _create(observed: ObservedRun, task: Task, reason: Reason) -> Step:
         claims = ", ".join(missing)
         message = f"PersistentVolumeClaim {claims} does not exist in this namespace: create it."
         return going(observed, Reason.WAITING_FOR_STORAGE, message, requeue_after=WAITING)
+    if step := _service(observed, task, reason):
+        return step
     message = f"Job {task.name} is being made."
     return going(observed, reason, message, apply=(job(task),), requeue_after=WAITING)
+
+
+def _service(observed: ObservedRun, task: Task, reason: Reason) -> Step | None:
+    """Return the step that makes what the Job's pods need to find each other, where it is not."""
+    if task.service is None or task.service in observed.services:
+        return None
+    message = f"Service {task.service}, by which the pods find each other, is being made."
+    return going(observed, reason, message, apply=(nodes_service(task),), requeue_after=SOON)
 
 
 def _suspended(observed: ObservedRun, delete: tuple[Ref, ...]) -> Step:
