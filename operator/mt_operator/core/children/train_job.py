@@ -24,6 +24,8 @@ def train_task(observed: ObservedRun, work: Work) -> Task:
     data, inputs = work.recipe["data"], work.inputs
     sources = [*data["train"], *data.get("validation", ()), *inputs.test]
     attempt = observed.status["attempts"]["train"]
+    # The test data is for the check that no sentence of it is trained on.
+    env: dict[str, Any] = {"MT_RECIPE": work.recipe, "MT_TEST": inputs.test}
     return run_task(
         observed,
         work,
@@ -31,9 +33,7 @@ def train_task(observed: ObservedRun, work: Work) -> Task:
         attempt,
         image=work.recipe["training"]["image"],
         args=("train",),
-        # The test data is for the check that no sentence of it is trained on.
-        env={"MT_RECIPE": work.recipe, "MT_TEST": inputs.test}
-        | _together(observed.meta, inputs.placement.nodes, attempt),
+        env=env | dict(_together(observed.meta, inputs.placement.nodes, attempt)),
         reads=tuple(source["uri"] for source in sources),
         placement=inputs.placement,
     )
