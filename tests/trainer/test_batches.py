@@ -5,17 +5,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt_trainer import batches
+from mt_trainer import batches, packing, shapes
 
 LENGTHS = st.lists(st.tuples(st.integers(2, 64), st.integers(2, 64)), min_size=1, max_size=200)
+
+
+@pytest.fixture(autouse=True)
+def _small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "POOL", 50)
+
+
+def realistic(count: int) -> np.ndarray:
+    chance = np.random.default_rng(1)
+    source = np.clip(chance.lognormal(2.9, 0.6, count).astype(int), 2, 128)
+    target = np.clip((source * chance.normal(0.95, 0.15, count)).astype(int), 2, 128)
+    return np.stack([source, target], 1)
+
+
+def everything(pairs: list[tuple[int, int]]) -> list[int]:
+    return list(range(len(pairs)))
+
+
+def listed(plan: object) -> list[object]:
+    return [np.asarray(rows).tolist() for rows in plan]  # type: ignore[attr-defined]
 
 
 @given(LENGTHS, st.integers(1, 500), st.integers(0, 3))
 def test_every_pair_stands_in_exactly_one_batch(
     pairs: list[tuple[int, int]], tokens: int, epoch: int
 ) -> None:
-    plan = batches.plan(np.array(pairs), tokens, 7, epoch)
-    assert sorted(np.concatenate(plan).tolist()) == list(range(len(pairs)))
+    lengths = np.array(pairs)
+    assert sorted(np.concatenate(list(batches.plan(lengths, tokens, 7, epoch)))) == everything(
+        pairs
+    )
+    assert sorted(np.concatenate(list(batches.in_order(lengths, tokens)))) == everything(pairs)
 
 
 @given(LENGTHS, st.integers(1, 500))
@@ -25,12 +48,13 @@ def test_no_batch_of_several_pairs_is_too_large(pairs: list[tuple[int, int]], to
         assert len(rows) == 1 or len(rows) * lengths[rows].max() <= tokens
 
 
-@given(LENGTHS, st.integers(0, 2**31), st.integers(0, 5))
-def test_the_same_epoch_is_the_same_again(
-    pairs: list[tuple[int, int]], seed: int, epoch: int
+@given(LENGTHS, st.integers(0, 2**31), st.integers(0, 5), st.integers(0, 300))
+def test_an_epoch_that_is_gone_on_with_has_the_rest_of_its_batches(
+    pairs: list[tuple[int, int]], seed: int, epoch: int, done: int
 ) -> None:
-    first, again = (batches.plan(np.array(pairs), 100, seed, epoch) for _ in range(2))
-    assert [rows.tolist() for rows in first] == [rows.tolist() for rows in again]
+    lengths = np.array(pairs)
+    whole = listed(batches.plan(lengths, 100, seed, epoch))
+    assert listed(batches.plan(lengths, 100, seed, epoch, done)) == whole[done:]
 
 
 def test_epochs_differ_in_order_and_in_company() -> None:
@@ -42,13 +66,112 @@ def test_epochs_differ_in_order_and_in_company() -> None:
 
 
 @pytest.mark.parametrize("tokens", [1024, 4096])
-def test_95_percent_of_tokens_are_real_where_there_are_enough(tokens: int) -> None:
-    chance = np.random.default_rng(1)
-    source = np.clip(chance.lognormal(2.9, 0.6, 40_000).astype(int), 2, 128)
-    target = np.clip((source * chance.normal(0.95, 0.15, 40_000)).astype(int), 2, 128)
-    lengths = np.stack([source, target], 1)
-    assert batches.real_share(lengths, batches.plan(lengths, tokens, 7, 0)) >= 0.95
+def test_95_percent_of_tokens_are_real_where_there_are_enough(
+    tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "POOL", 1 << 17)
+    lengths = realistic(40_000)
+    assert batches.real_share(lengths, batches.plan(lengths, tokens, 7, 0)) >= 0.96
+
+
+@pytest.mark.parametrize(
+    ("pool", "least", "most"),
+    [
+        pytest.param(1 << 17, 1.0, 1.0, id="exactly for a single pool"),
+        pytest.param(1000, 0.97, 1.03, id="nearly for many"),
+    ],
+)
+def test_the_steps_of_an_epoch_are_known_beforehand(
+    pool: int, least: float, most: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "POOL", pool)
+    lengths = realistic(20_000)
+    told = batches.steps(lengths, 1024, 7)
+    assert least <= told / len(list(batches.plan(lengths, 1024, 7, 0))) <= most
 
 
 def test_measuring_takes_no_pair_out_of_nothing() -> None:
-    assert batches.in_order(np.zeros((0, 2), int), 100) == []
+    assert list(batches.in_order(np.zeros((0, 2), int), 100)) == []
+    assert batches.steps(np.zeros((0, 2), int), 100, 7) == 0
+
+
+@given(LENGTHS, st.integers(64, 500), st.integers(1, 8), st.integers(1, 4))
+def test_a_few_shapes_hold_every_pair_once(
+    pairs: list[tuple[int, int]], tokens: int, most: int, multiple: int
+) -> None:
+    lengths = np.array(pairs)
+    chosen = shapes.choose(shapes.histogram(lengths), tokens, most, multiple)
+    plan = list(shapes.plan(lengths, chosen, 7, 0))
+    assert 1 <= len(chosen) <= most
+    assert sorted(np.concatenate([rows for _, rows in plan])) == everything(pairs)
+    for shape, rows in plan:
+        assert (lengths[rows] <= (shape.source, shape.target)).all()
+        assert len(rows) <= shape.rows
+        assert shape.rows % multiple == 0
+        assert shape.rows * max(shape.source, shape.target) <= tokens or shape.rows == multiple
+
+
+@given(LENGTHS, st.integers(1, 3))
+def test_no_other_division_into_shapes_has_less_padding(
+    pairs: list[tuple[int, int]], most: int
+) -> None:
+    lengths = np.array(pairs)
+    longer = lengths.max(1)
+    known = sorted({int(length) for length in longer})
+
+    def padded(ends: tuple[int, ...]) -> int:
+        parts = np.searchsorted(ends, longer)
+        return sum(
+            int(lengths[parts == part].max(0).sum()) * int((parts == part).sum())
+            for part in set(parts.tolist())
+        )
+
+    chosen = shapes.choose(shapes.histogram(lengths), 64, most)
+    ends = tuple(max(shape.source, shape.target) for shape in chosen)
+    others = [(known[-1],)]
+    if most > 1:
+        others += [(cut, known[-1]) for cut in known[:-1]]
+    if most > 2:
+        others += [(a, b, known[-1]) for a in known[:-1:3] for b in known[:-1:3] if a < b]
+    assert padded(ends) <= min(padded(other) for other in others)
+
+
+@given(LENGTHS, st.integers(0, 300))
+def test_shapes_and_packed_rows_go_on_where_they_were(
+    pairs: list[tuple[int, int]], done: int
+) -> None:
+    lengths = np.array(pairs)
+    chosen = shapes.choose(shapes.histogram(lengths), 200)
+    whole = [(shape, rows.tolist()) for shape, rows in shapes.plan(lengths, chosen, 7, 1)]
+    rest = [(shape, rows.tolist()) for shape, rows in shapes.plan(lengths, chosen, 7, 1, done)]
+    assert rest == whole[done:]
+    packed = [[row.tolist() for row in batch] for batch in packing.plan(lengths, 2, 64, 7, 1)]
+    left = [[row.tolist() for row in batch] for batch in packing.plan(lengths, 2, 64, 7, 1, done)]
+    assert left == packed[done:]
+
+
+@given(LENGTHS, st.integers(1, 5), st.integers(64, 200))
+def test_packed_rows_hold_every_pair_once_and_overflow_nowhere(
+    pairs: list[tuple[int, int]], rows: int, row_tokens: int
+) -> None:
+    lengths = np.array(pairs)
+    plan = list(packing.plan(lengths, rows, row_tokens, 7, 0))
+    assert sorted(np.concatenate([row for batch in plan for row in batch])) == everything(pairs)
+    assert all(len(batch) == rows for batch in plan[:-1])
+    assert all((lengths[row].sum(0) <= row_tokens).all() for batch in plan for row in batch)
+
+
+def test_95_percent_of_tokens_are_real_in_packed_rows() -> None:
+    lengths = realistic(20_000)
+    plan = packing.plan(lengths, 16, 256, 7, 0)
+    assert packing.real_share(lengths, plan, 16, 256) >= 0.95
+
+
+def test_fixed_shapes_waste_less_the_more_there_are() -> None:
+    lengths = realistic(20_000)
+    shares = []
+    for most in (1, 2, 4, 8):
+        chosen = shapes.choose(shapes.histogram(lengths), 2048, most)
+        shares.append(shapes.real_share(lengths, shapes.plan(lengths, chosen, 7, 0)))
+    assert shares == sorted(shares)
+    assert shares[-1] > 0.75

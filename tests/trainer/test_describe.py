@@ -17,7 +17,7 @@ def test_anomalies_of_long_foreign_names_fit_into_a_termination_message() -> Non
     for why in Reject:
         count.reject(why, 3, "理由" * 200)
     corpus = Corpus(Path(), Path(), 1, 1, "sha256:" + "0" * 64, (count,) * 4, (), TestText())
-    encoded = Encoded(np.zeros(0, np.uint16), np.array([0, 0, 0]), over_long=5)
+    encoded = Encoded(np.zeros(0, np.uint16), np.zeros(1, int), np.ones((1, 2), int), over_long=5)
     found = describe.anomalies(corpus, encoded, vocabulary=300, wanted=8000)
     assert found[0].startswith("4 rows rejected as broken (first: 語")
     assert "vocabulary lowered from 8000 to 300" in found[-1]

@@ -1,9 +1,8 @@
-"""Tokenised text: ids of all pairs in one file, mapped into memory, and batches of them."""
+"""Tokenised text: ids of all pairs in files that are mapped into memory, and batches of them."""
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,7 @@ _CHUNK = 8192  # lines given to SentencePiece at once
 
 @dataclass(frozen=True)
 class Batch:
-    """Token ids of one batch, padded with PAD to its longest.
+    """Token ids of one batch, padded with PAD.
 
     Attributes:
         source: ``[rows, source length]``, each row ended by EOS.
@@ -32,74 +31,164 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Packed(Batch):
+    """A batch whose rows hold several pairs one after the other.
+
+    Attributes:
+        source_segments: ``[rows, source length]``, from 1: which pair of its row a token is of; 0
+            is padding.
+        source_places: ``[rows, source length]``, from 0: where in its sentence a token stands.
+        target_segments: ``[rows, target length]``, likewise.
+        target_places: ``[rows, target length]``, likewise.
+    """
+
+    source_segments: np.ndarray
+    source_places: np.ndarray
+    target_segments: np.ndarray
+    target_places: np.ndarray
+
+
+@dataclass(frozen=True)
 class Encoded:
-    """Pairs as token ids, without BOS and EOS.
+    """Pairs as token ids, without BOS and EOS. The arrays are mapped files where they are large.
 
     Attributes:
         tokens: ids of all sentences, source and target of each pair in turn.
-        starts: ``[2 * pairs + 1]``, where each sentence begins in ``tokens``.
+        starts: ``[pairs]``, where each pair begins in ``tokens``.
+        lengths: ``[pairs, 2]`` tokens of source and target, the end mark counted.
         over_long: pairs left out because a side has more tokens than the model takes.
     """
 
     tokens: np.ndarray
     starts: np.ndarray
+    lengths: np.ndarray
     over_long: int
 
     @property
     def pairs(self) -> int:
         """Return how many pairs there are."""
-        return len(self.starts) // 2
+        return len(self.starts)
 
-    @property
-    def lengths(self) -> np.ndarray:
-        """Return ``[pairs, 2]`` lengths of source and target in tokens, the end mark counted."""
-        return np.diff(self.starts).reshape(-1, 2) + 1
+    def batch(self, rows: np.ndarray, shape: tuple[int, int, int] | None = None) -> Batch:
+        """Return the pairs at ``rows`` as padded arrays.
 
-    def batch(self, rows: np.ndarray) -> Batch:
-        """Return the pairs at ``rows`` as padded arrays."""
-        lengths = self.lengths_of(rows)
-        width, height = int(lengths[:, 0].max()), int(lengths[:, 1].max())
-        source = np.full((len(rows), width), PAD, np.int32)
-        given, wanted = (np.full((len(rows), height), PAD, np.int32) for _ in range(2))
-        given[:, 0] = BOS
-        for i, row in enumerate(rows):
-            a, b, c = self.starts[2 * row : 2 * row + 3]
-            source[i, : b - a] = self.tokens[a:b]
-            source[i, b - a] = EOS
-            given[i, 1 : c - b + 1] = wanted[i, : c - b] = self.tokens[b:c]
-            wanted[i, c - b] = EOS
-        return Batch(source, given, wanted)
+        Args:
+            rows: which pairs.
+            shape: rows, source and target tokens of the arrays, where they are given; a row without
+                a pair holds an empty sentence, and nothing is wanted of it.
+        """
+        if shape is None:
+            source, target = self.lengths[rows].max(0)
+            shape = (len(rows), int(source), int(target))
+        own = np.arange(len(rows))
+        return Batch(*self._laid(rows, own, np.zeros((2, len(rows)), np.int64), shape)[:3])
 
-    def lengths_of(self, rows: np.ndarray) -> np.ndarray:
-        """Return ``[len(rows), 2]`` lengths of some pairs, the end mark counted."""
-        first = 2 * rows
-        places = np.stack([first, first + 1, first + 2], 1)
-        lengths: np.ndarray = np.diff(self.starts[places], axis=1) + 1
-        return lengths
+    def packed(self, rows: Sequence[np.ndarray], shape: tuple[int, int, int]) -> Packed:
+        """Return rows of several pairs each as arrays.
+
+        Args:
+            rows: of each row the pairs.
+            shape: rows, source and target tokens of the arrays.
+        """
+        pairs = np.concatenate(rows)
+        counts = np.array([len(row) for row in rows])
+        row, segment = _spread(counts)
+        lengths = self.lengths[pairs].astype(np.int64).T
+        before = np.cumsum(lengths, 1) - lengths
+        offsets = before - before[:, np.cumsum(counts) - counts][:, row]
+        source, given, wanted, of_source, of_target = self._laid(pairs, row, offsets, shape)
+        sides: list[np.ndarray] = []
+        for side, (which, place, at) in enumerate((of_source, of_target)):
+            segments, places = (np.zeros((shape[0], shape[1 + side]), np.int32) for _ in range(2))
+            segments[row[which], at] = segment[which] + 1
+            places[row[which], at] = place
+            sides += [segments, places]
+        return Packed(source, given, wanted, *sides)
+
+    def _laid(
+        self, pairs: np.ndarray, row: np.ndarray, offsets: np.ndarray, shape: tuple[int, int, int]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, _Places, _Places]:
+        """Return the three arrays of a batch, and where the tokens of either side stand in them.
+
+        Args:
+            pairs: which pairs.
+            row: ``[len(pairs)]``, the row of each.
+            offsets: ``[2, len(pairs)]``, where in its row each source and target begins.
+            shape: rows, source and target tokens of the arrays.
+        """
+        count, width, height = shape
+        source = np.full((count, width), PAD, np.int32)
+        given, wanted = (np.full((count, height), PAD, np.int32) for _ in range(2))
+        source[:, 0], given[:, 0] = EOS, BOS
+        lengths = self.lengths[pairs].astype(np.int64).T
+        starts = self.starts[pairs]
+        laid = []
+        for side, begins in enumerate((starts, starts + lengths[0] - 1)):
+            which, place = _spread(lengths[side])
+            laid.append((which, place, offsets[side][which] + place))
+            ids = np.full(len(which), EOS, np.int32)
+            said = place < lengths[side][which] - 1
+            ids[said] = self.tokens[(begins[which] + place)[said]]
+            (source, wanted)[side][row[which], laid[side][2]] = ids
+        which, place, at = laid[1]
+        given[row[which], at] = np.where(place, wanted[row[which], at - 1], BOS)
+        return source, given, wanted, laid[0], laid[1]
+
+
+_Places = tuple[np.ndarray, np.ndarray, np.ndarray]  # of each token: pair, place in it, column
 
 
 def encode(
     text: Path, processor: sentencepiece.SentencePieceProcessor, max_tokens: int, path: Path
 ) -> Encoded:
-    """Tokenise ``source<TAB>target`` lines into the file ``path``, without over-long pairs."""
-    starts, over_long, end = array("q", [0]), 0, 0
-    kind = np.uint16 if processor.vocab_size() <= 2**16 else np.int32
-    with text.open(encoding="utf-8", newline="\n") as lines, path.open("wb") as out:
-        for source, target in _tokenised(lines, processor):
-            if max(len(source), len(target)) >= max_tokens:
-                over_long += 1
+    """Tokenise ``source<TAB>target`` lines into files beside ``path``, without over-long pairs."""
+    starts, lengths = path.with_suffix(".starts"), path.with_suffix(".lengths")
+    kind = np.dtype(np.uint16 if processor.vocab_size() <= 2**16 else np.int32)
+    over_long = end = 0
+    with (
+        text.open(encoding="utf-8", newline="\n") as lines,
+        path.open("wb") as ids,
+        starts.open("wb") as beginnings,
+        lengths.open("wb") as sizes,
+    ):
+        while chunk := [line.rstrip("\n").split("\t") for line in islice(lines, _CHUNK)]:
+            found = [pair for pair in _tokenised(chunk, processor) if _fits(pair, max_tokens)]
+            over_long += len(chunk) - len(found)
+            if not found:
                 continue
-            out.write(np.asarray(source + target, kind).tobytes())
-            starts.extend((end + len(source), end := end + len(source) + len(target)))
-    tokens = np.memmap(path, kind, mode="r") if end else np.zeros(0, kind)
-    return Encoded(tokens, np.frombuffer(starts, np.int64), over_long)
+            own = np.array([(len(source), len(target)) for source, target in found], np.int64)
+            flat = [piece for pair in found for side in pair for piece in side]
+            np.array(flat, kind).tofile(ids)
+            (end + np.cumsum(own.sum(1)) - own.sum(1)).tofile(beginnings)
+            (own + 1).astype(np.int32).tofile(sizes)
+            end += len(flat)
+    return Encoded(
+        mapped(path, kind),
+        mapped(starts, np.dtype(np.int64)),
+        mapped(lengths, np.dtype(np.int32)).reshape(-1, 2),
+        over_long,
+    )
+
+
+def mapped(path: Path, kind: np.dtype) -> np.ndarray:
+    """Return the numbers in a file, which the system reads when, and keeps while, it sees fit."""
+    if not path.stat().st_size:
+        return np.zeros(0, kind)
+    return np.memmap(path, kind, mode="r")
 
 
 def _tokenised(
-    lines: Iterator[str], processor: sentencepiece.SentencePieceProcessor
+    chunk: Sequence[Sequence[str]], processor: sentencepiece.SentencePieceProcessor
 ) -> Iterator[tuple[list[int], list[int]]]:
-    while chunk := [line.rstrip("\n").split("\t") for line in islice(lines, _CHUNK)]:
-        sources, targets = zip(*chunk, strict=True)
-        yield from zip(
-            processor.encode(list(sources)), processor.encode(list(targets)), strict=True
-        )
+    sources, targets = ([row[side] for row in chunk] for side in (0, 1))
+    return zip(processor.encode(sources), processor.encode(targets), strict=True)
+
+
+def _fits(pair: tuple[list[int], list[int]], max_tokens: int) -> bool:
+    return max(len(pair[0]), len(pair[1])) < max_tokens
+
+
+def _spread(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each of ``counts.sum()`` things which count it is of, and its number in it."""
+    which = np.repeat(np.arange(len(counts)), counts)
+    return which, np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -46,9 +46,7 @@ def profile(encoded: Encoded) -> dict[str, Any]:
     """
     counts = {name: np.zeros(len(bounds) + 1, np.int64) for name, bounds in BOUNDS.items()}
     for first in range(0, encoded.pairs, _CHUNK):
-        for name, values in _features(
-            encoded, np.arange(first, min(first + _CHUNK, encoded.pairs))
-        ).items():
+        for name, values in _features(encoded, slice(first, first + _CHUNK)).items():
             buckets = np.searchsorted(BOUNDS[name], values, side="left")
             counts[name] += np.bincount(buckets, minlength=len(counts[name]))
     features = {
@@ -58,18 +56,16 @@ def profile(encoded: Encoded) -> dict[str, Any]:
     return {"schemaVersion": SCHEMA_VERSION, "examples": encoded.pairs, "features": features}
 
 
-def _features(encoded: Encoded, rows: np.ndarray) -> dict[str, np.ndarray]:
-    source, target = (encoded.lengths_of(rows) - 1).T
-    begin = encoded.starts[2 * rows[0]]
-    tokens = np.asarray(encoded.tokens[begin : encoded.starts[2 * rows[-1] + 2]])
+def _features(encoded: Encoded, rows: slice) -> dict[str, np.ndarray]:
+    source, target = (encoded.lengths[rows].astype(np.int64) - 1).T
+    starts = encoded.starts[rows]
+    begins = starts - starts[0]
+    tokens = encoded.tokens[starts[0] : starts[-1] + source[-1]]
     before = np.concatenate([[0], np.cumsum((tokens >= _FIRST_BYTE) & (tokens <= _LAST_BYTE))])
-    fallback = (
-        before[encoded.starts[2 * rows + 1] - begin] - before[encoded.starts[2 * rows] - begin]
-    )
     length = np.maximum(source, 1)
     return {
         "sourceLength": source,
         "targetLength": target,
         "lengthRatio": target / length,
-        "fallbackShare": fallback / length,
+        "fallbackShare": (before[begins + source] - before[begins]) / length,
     }

@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -70,10 +70,16 @@ class Plan:
     report: Callable[[Position, bool], None]
     clock: Callable[[], float] = time.monotonic
 
-    def batches(self, epoch: int) -> list[np.ndarray]:
-        """Return the batches of an epoch."""
-        optimizer = self.training.optimizer
-        return batches.plan(self.train.lengths, optimizer.batch_tokens, self.training.seed, epoch)
+    def batches(self, epoch: int, start: int = 0) -> Iterator[np.ndarray]:
+        """Yield the batches of an epoch, without its first ``start``."""
+        tokens, seed = self.training.optimizer.batch_tokens, self.training.seed
+        return batches.plan(self.train.lengths, tokens, seed, epoch, start)
+
+    @property
+    def steps_in_epoch(self) -> int:
+        """Return about how many batches an epoch has."""
+        tokens, seed = self.training.optimizer.batch_tokens, self.training.seed
+        return batches.steps(self.train.lengths, tokens, seed)
 
 
 def fit(learner: Learns, plan: Plan, store: Store) -> Position:
@@ -121,7 +127,7 @@ class _Loop:
 
     def _epoch(self) -> None:
         """Do what is left of the epoch, then measure, keep the best and save."""
-        for rows in self._plan.batches(self._position.epoch)[self._position.batch :]:
+        for rows in self._plan.batches(self._position.epoch, self._position.batch):
             if self._spent():
                 break
             self._step(rows)
