@@ -140,7 +140,7 @@ def _train_and_publish(job: Job, text: Text, board: Board, stopper: Stopper) -> 
         plan = Plan(
             training, text.train, text.validation, job.checkpoint_seconds, stopper.event, tracker
         )
-        tracker.expect(len(plan.batches(0)))
+        tracker.expect(plan.steps_in_epoch)
         position = fit(Learner(training, text.processor.vocab_size()), plan, store)
     weights = store.best()
     assert weights is not None, "an epoch that ended left its weights"
