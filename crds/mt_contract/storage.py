@@ -91,6 +91,18 @@ def write_aside(path: Path, data: bytes) -> None:
     sync(path.parent)
 
 
+def append(path: Path, data: bytes) -> None:
+    """Add to a file's end, all of ``data`` or nothing."""
+    with path.open("ab", buffering=0) as stream:
+        size = stream.tell()
+        try:
+            if stream.write(data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        except OSError:
+            stream.truncate(size)
+            raise
+
+
 def sync(path: Path) -> None:
     """Make a file's content, or the renames in a folder, last through a crash of the machine."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,3 +65,18 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     storage.write_aside(tmp_path / "x", b"one")
     storage.write_aside(tmp_path / "x", b"two")
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("x", b"two")]
+
+
+def test_what_is_added_to_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    storage.append(path, b"first\n")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))  # as a volume that fills up
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            storage.append(path, b"second\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == b"first\n"
+    storage.append(path, b"second\n")
+    assert path.read_bytes() == b"first\nsecond\n"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -9,11 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.trainer import builders
 
 from mt_contract.resource import Budget
 from mt_trainer.checkpoint import Position
-from mt_trainer.progress import Board, Snapshot
-from mt_trainer.tracker import Tracker, forget_after
+from mt_trainer.progress import Board, Snapshot, format_metric
+from mt_trainer.tracker import Tracker
 
 
 @pytest.fixture
@@ -77,35 +79,55 @@ def test_a_taken_port_does_not_stop_a_training(board: Board) -> None:
     second.close()
 
 
-BUDGET = Budget(max_epochs=4, max_steps=1000, max_duration=timedelta(seconds=100))
+TRAINING = replace(
+    builders.decoded().training,
+    budget=Budget(max_epochs=4, max_steps=1000, max_duration=timedelta(seconds=100)),
+)
+# metricscollector/v1beta1/common/const.go of Katib: DefaultFilter
+KATIB_FILTER = r"([\w|-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)"
 
 
-def test_a_training_is_followed_in_lines_and_file(
+def test_a_training_is_followed_in_lines_that_katib_reads(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "metrics.jsonl"
     board = Board(None)
-    with Tracker(board, path, BUDGET) as tracker:
+    with Tracker(board, tmp_path, TRAINING) as tracker:
         tracker.expect(10)
         position = Position(step=10, batch=10, loss_sum=46.0, tokens=20, seconds=5.0)
         tracker(position, False)
         tracker(replace(position, epoch=1, batch=0, last=2.5), True)
-    assert "epoch=1 step=10 loss=2.3000 validationLoss=2.5000" in capsys.readouterr().out
-    assert json.loads(path.read_text())["validationLoss"] == 2.5
+    found = {m[0]: m[1] for m in re.findall(KATIB_FILTER, capsys.readouterr().out)}
+    assert found == {
+        "epoch": "1",
+        "step": "10",
+        "loss": "2.3000",
+        "validationLoss": "2.5000",
+        "tokensPerSecond": "0.0000",
+        "learningRate": "0.005",
+    }
     assert (board.snapshot.total_steps, board.snapshot.fraction) == (40, 0.25)
     assert board.snapshot.remaining_seconds == 15
 
 
 def test_time_counts_where_it_will_end_the_training(tmp_path: Path) -> None:
     board = Board(None)
-    with Tracker(board, tmp_path / "m", BUDGET) as tracker:
+    with Tracker(board, tmp_path, TRAINING) as tracker:
         tracker.expect(250)
         tracker(Position(step=10, batch=10, loss_sum=1, tokens=1, seconds=50.0), False)
     assert board.snapshot.fraction == 0.5
 
 
-def test_lines_beyond_the_checkpoint_are_dropped(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 5}\n{"step": 9}\n{"step": 12}\n{"st')
-    forget_after(path, 9)
-    assert path.read_text() == '{"step": 5}\n{"step": 9}\n'
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        pytest.param(41200.4, "41200", id="a speed"),
+        pytest.param(2.31, "2.3100", id="a loss"),
+        pytest.param(0.0123456, "0.0123", id="a loss near its end"),
+        pytest.param(0.00031, "0.00031", id="a learning rate"),
+        pytest.param(0.000003, "3e-06", id="a small learning rate"),
+        pytest.param(0.0, "0.0000", id="nothing"),
+    ],
+)
+def test_a_metric_is_told_in_few_digits(value: float, text: str) -> None:
+    assert format_metric(value) == text
+    assert re.fullmatch(KATIB_FILTER, f"name={text}")

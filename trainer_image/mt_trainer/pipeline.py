@@ -22,6 +22,9 @@ from mt_trainer.data import Corpus
 from mt_trainer.encoded import Encoded
 from mt_trainer.progress import Board
 from mt_trainer.signals import Stopper
+from mt_trainer.tracking import facts
+from mt_trainer.tracking.experiment import Experiment, following
+from mt_trainer.tracking.system import Meter
 
 _PARITY_SENTENCES = 200
 _log = logging.getLogger(__name__)
@@ -54,9 +57,10 @@ def run(job: Job, stopper: Stopper) -> TrainResult:
     storage.check_writable(job.out)
     board = Board(job.progress_port)
     try:
-        with tempfile.TemporaryDirectory(prefix="mt-trainer-") as folder:
+        with tempfile.TemporaryDirectory(prefix="mt-trainer-") as folder, following(job) as told:
             text = prepare(job, Path(folder))
-            result = _train_and_publish(job, text, board, stopper)
+            told.tell(facts.of_data(text.document))
+            result = _train_and_publish(job, text, board, stopper, told)
     finally:
         board.close()
     report.write(result, job.out / names.TRAIN_RESULT)
@@ -126,7 +130,9 @@ def _vocabulary(job: Job, corpus: Corpus) -> bytes:
     return made
 
 
-def _train_and_publish(job: Job, text: Text, board: Board, stopper: Stopper) -> TrainResult:
+def _train_and_publish(
+    job: Job, text: Text, board: Board, stopper: Stopper, told: Experiment
+) -> TrainResult:
     used = device.prepare(job.recipe.training.precision)
     # Imported only now: this loads TensorFlow, which bad data and a bad recipe need not wait for.
     from mt_trainer import publish
@@ -136,7 +142,8 @@ def _train_and_publish(job: Job, text: Text, board: Board, stopper: Stopper) -> 
 
     training = job.recipe.training
     store = Store(job.out / "checkpoints", names.short(job.digest, text.corpus.digest, length=16))
-    with stopper.patient(), Tracker(board, job.out / "metrics.jsonl", training.budget) as tracker:
+    tracker = Tracker(board, job.out, training, (told,), Meter().read)
+    with stopper.patient(), tracker:
         plan = Plan(
             training, text.train, text.validation, job.checkpoint_seconds, stopper.event, tracker
         )
@@ -151,7 +158,9 @@ def _train_and_publish(job: Job, text: Text, board: Board, stopper: Stopper) -> 
     place = publish.publish(folder, job.out)
     described = card.text(job, text.document, position, publish.versions())
     storage.write_aside(job.out / "MODEL_CARD.md", described.encode())
-    return _result(job, text, position, place, used.gpus)
+    result = _result(job, text, position, place, used.gpus)
+    told.tell(facts.of_artifact(result.artifact, described))
+    return result
 
 
 def _sentences(text: Text) -> Sequence[str]:

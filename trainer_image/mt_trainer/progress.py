@@ -62,8 +62,10 @@ class Snapshot:
 
 
 def format_metric(value: float) -> str:
-    """Return a metric's value as text: whole from 100 on, else four digits behind the point."""
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.4f}"
+    """Return a metric's value as text: whole from 100 on, four digits behind the point, or few."""
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}" if 0 < abs(value) < 0.01 else f"{value:.4f}"
 
 
 def _snake(name: str) -> str:

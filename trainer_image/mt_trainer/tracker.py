@@ -1,12 +1,11 @@
-"""What a training tells of itself: metrics.jsonl, ``name=value`` lines, progress, a bar."""
+"""What a training tells of itself: ``name=value`` lines, progress, a bar, and every record kept."""
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -14,11 +13,14 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from mt_contract import storage
-from mt_contract.codec import format_time
-from mt_contract.resource import Budget
+from mt_contract.resource import Training
 from mt_trainer.checkpoint import Position
 from mt_trainer.progress import Board, Snapshot, format_metric
+from mt_trainer.schedule import rate
+from mt_trainer.tracking import metrics_file
+from mt_trainer.tracking.event_file import EventFile
+from mt_trainer.tracking.line import Line, Record
+from mt_trainer.tracking.metrics_file import MetricsFile
 
 _LINE_SECONDS = 15.0  # between two lines within an epoch
 
@@ -26,10 +28,31 @@ _LINE_SECONDS = 15.0  # between two lines within an epoch
 class Tracker:
     """Follows one attempt at a training; used as a context."""
 
-    def __init__(self, board: Board, metrics: Path, budget: Budget) -> None:
-        """Report to ``board`` and ``metrics``; the budget says how much there is to do."""
-        self._board, self._path, self._budget = board, metrics, budget
-        self._total = budget.max_steps
+    def __init__(
+        self,
+        board: Board,
+        folder: Path,
+        training: Training,
+        others: Sequence[Record] = (),
+        measure: Callable[[], Mapping[str, float]] = dict,
+    ) -> None:
+        """Report to ``board``, to files in the run's ``folder``, and to ``others``.
+
+        Args:
+            board: shows the newest.
+            folder: gets metrics.jsonl and tensorboard/.
+            training: the recipe; its budget says how much there is to do.
+            others: records besides the files.
+            measure: tells the machine's load at a line.
+        """
+        self._board, self._training, self._measure = board, training, measure
+        self._path, self._budget = folder / "metrics.jsonl", training.budget
+        self._records: tuple[Record, ...] = (
+            MetricsFile(self._path),
+            EventFile(folder / "tensorboard"),
+            *others,
+        )
+        self._total = self._budget.max_steps
         self._speed = _Speed()
         self._seen: float = math.inf
         self._line_at = time.monotonic()
@@ -59,7 +82,7 @@ class Tracker:
         if (
             position.step < self._seen
         ):  # the first step of this attempt, or of the way on after a rollback
-            storage.retried(lambda: forget_after(self._path, position.step - 1))
+            self._go_on_after(position.step - 1)
         self._seen = position.step
         self._speed.see(position)
         snapshot = self._snapshot(position, ended)
@@ -70,7 +93,12 @@ class Tracker:
             )
         if ended or time.monotonic() - self._line_at >= _LINE_SECONDS:
             self._line_at = time.monotonic()
-            self._write(snapshot)
+            self._write(snapshot, position, ended)
+
+    def _go_on_after(self, step: int) -> None:
+        history = metrics_file.until(self._path, step)
+        for record in self._records:
+            record.begin(history)
 
     def _snapshot(self, position: Position, ended: bool) -> Snapshot:
         metrics = {"loss": position.loss_sum / max(position.tokens, 1)}
@@ -91,15 +119,18 @@ class Tracker:
             metrics=metrics,
         )
 
-    def _write(self, snapshot: Snapshot) -> None:
-        line = {
-            "epoch": snapshot.epoch,
-            "step": snapshot.step,
-            **snapshot.metrics,
-            "time": format_time(snapshot.updated),
-        }
-        storage.retried(lambda: _append(self._path, json.dumps(line) + "\n"))
-        print(f"epoch={snapshot.epoch} step={snapshot.step} {_pairs(snapshot.metrics)}", flush=True)
+    def _write(self, snapshot: Snapshot, position: Position, ended: bool) -> None:
+        optimizer = self._training.optimizer
+        peak = float(optimizer.learning_rate) * position.rate_factor
+        metrics = dict(snapshot.metrics)
+        if not ended:
+            metrics.pop("validationLoss", None)  # of an earlier step
+        metrics["learningRate"] = rate(position.step, peak, optimizer.warmup_steps)
+        line = Line(snapshot.epoch, snapshot.step, snapshot.updated, metrics)
+        print(f"epoch={line.epoch} step={line.step} {_pairs(metrics)}", flush=True)
+        line = replace(line, metrics={**metrics, **self._measure()})
+        for record in self._records:
+            record.add(line)
 
 
 class _Speed:
@@ -117,21 +148,6 @@ class _Speed:
             )
             now = tokens / (position.seconds - last.seconds)
             self.value = now if not self.value else 0.9 * self.value + 0.1 * now
-
-
-def forget_after(path: Path, step: int) -> None:
-    """Drop lines of steps after ``step``: an attempt cut off went beyond its checkpoint."""
-    if not path.exists():
-        return
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-    if kept != lines:
-        storage.write_aside(path, "".join(kept).encode())
-
-
-def _append(path: Path, text: str) -> None:
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(text)
 
 
 def _pairs(metrics: Mapping[str, float]) -> str:
