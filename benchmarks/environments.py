@@ -1,0 +1,16 @@
+"""Where the programs that are measured find what their locks ask for: an environment each."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def environment(program: str) -> str:
+    """Return the python of one of our programs; its environment is made if it is missing."""
+    made = subprocess.run(
+        ["make", "-s", f"venv-{program}"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return f"{made.stdout.splitlines()[-1]}/bin/python"
