@@ -9,6 +9,7 @@ from typing import Any
 from mt_contract import report
 from mt_contract.codec import parse_time
 from mt_contract.report import Failure, Message
+from mt_operator.core.children.pod import CONTAINER
 from mt_operator.core.observed import (
     FrontView,
     JobState,
@@ -183,8 +184,8 @@ def _job_state(found: Tree) -> tuple[JobState, Tree]:
 
 
 def _ended(pods: Iterable[Tree]) -> dict[str, Any]:
-    """Return the state of the container that ended last."""
-    states = (container.get("state") or {} for pod in pods for container in _containers(pod))
+    """Return the state of the program that ended last."""
+    states = (container.get("state") or {} for pod in pods for container in _ours(pod))
     ended = [state["terminated"] for state in states if state.get("terminated")]
     return max(ended, key=lambda end: time_of(end.get("finishedAt")) or _EPOCH, default={})
 
@@ -236,6 +237,12 @@ def is_ready(pod: Tree) -> bool:
     """Return whether users' requests may reach a pod."""
     conditions = (pod.get("status") or {}).get("conditions") or ()
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _ours(pod: Tree) -> Sequence[Mapping[str, Any]]:
+    """Return a Job's own container; a sidecar that somebody put beside it ends after it."""
+    every = _containers(pod)
+    return [one for one in every if one.get("name") == CONTAINER] or every  # of older releases
 
 
 def _containers(pod: Tree) -> Sequence[Mapping[str, Any]]:

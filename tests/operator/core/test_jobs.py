@@ -147,7 +147,7 @@ def test_no_mesh_sidecar_keeps_a_job_from_ending(make: Any) -> None:
 
 def test_exit_codes_that_would_come_again_fail_the_job_and_disruptions_are_not_counted() -> None:
     spec = job(train()).manifest["spec"]
-    codes = {"containerName": "train", "operator": "In", "values": [2, 3, 4]}
+    codes = {"containerName": "main", "operator": "In", "values": [2, 3, 4]}
     assert spec["podFailurePolicy"]["rules"] == [
         {"action": "FailJob", "onExitCodes": codes},
         {
@@ -155,7 +155,7 @@ def test_exit_codes_that_would_come_again_fail_the_job_and_disruptions_are_not_c
             "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
         },
     ]
-    assert container(train())["name"] == "train"  # the rule names it
+    assert container(train())["name"] == "main"  # the rule names it
     assert spec["template"]["spec"]["restartPolicy"] == "Never"  # the policy demands it
     assert spec["podReplacementPolicy"] == "Failed"  # never two pods in one folder
     assert spec["backoffLimit"] == 3

@@ -69,6 +69,13 @@ def test_message_of_the_container_that_ended_last_counts() -> None:
     assert view.exit_code == 5
 
 
+def test_a_sidecar_that_ends_after_the_program_tells_nothing() -> None:
+    told = {"name": "main", **terminated(encode(RESULT), 0, T1, "Completed")}
+    sidecar = {"name": "metrics-logger-and-collector", **terminated("", 0, T2, "Completed")}
+    status = {"phase": "Succeeded", "containerStatuses": [told, sidecar]}
+    assert job_view(job(ended("Complete")), [made("a", status=status)]).message == RESULT
+
+
 def test_complete_job_is_told_by_its_pod_that_succeeded() -> None:
     pods = [
         pod("a", "Succeeded", T0, **terminated(encode(RESULT), 0, T1, "Completed")),

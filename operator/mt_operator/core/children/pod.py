@@ -15,6 +15,8 @@ from mt_operator.core.observed import Meta
 from mt_operator.core.plan import Child, Manifest, Mode
 
 USER = 65532  # of every image of ours
+# The same in every Job: Katib demands a trial's primary container of all of its pods.
+CONTAINER = "main"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 # A Job ends; a sidecar that does not would keep it from ever completing.
 NO_SIDECAR = {"sidecar.istio.io/inject": "false"}
@@ -68,7 +70,7 @@ def job(task: Task) -> Child:
         **_tries(placement),
         # Never two pods at work in one folder: the next one comes when the last one is gone.
         "podReplacementPolicy": "Failed",
-        "podFailurePolicy": {"rules": _failure_rules(str(task.stage))},
+        "podFailurePolicy": {"rules": _failure_rules()},
         "template": {
             "metadata": {"labels": labels | NO_SIDECAR, "annotations": NO_SIDECAR},
             "spec": _pod(task),
@@ -150,7 +152,7 @@ def _pod(task: Task) -> Manifest:
     placement = task.placement
     volumes, mounts = _claims(task.writes, task.reads)
     container = {
-        "name": str(task.stage),
+        "name": CONTAINER,
         "image": task.image,
         "imagePullPolicy": task.pull_policy,
         "args": list(task.args),
@@ -205,9 +207,9 @@ def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _failure_rules(container: str) -> list[Manifest]:
+def _failure_rules() -> list[Manifest]:
     final = [ExitCode.BAD_CONFIGURATION, ExitCode.BAD_DATA, ExitCode.DIVERGED]
-    codes = {"containerName": container, "operator": "In", "values": final}
+    codes = {"containerName": CONTAINER, "operator": "In", "values": final}
     disruption = {"type": "DisruptionTarget", "status": "True"}
     return [
         {"action": "FailJob", "onExitCodes": codes},  # would end the same way again
