@@ -53,10 +53,12 @@ class Translation(tf.Module):  # type: ignore[misc]
     def translate_beam(self, text: Any, beam_size: Any) -> dict[str, Any]:
         """Return the same with a beam search of ``beam_size`` hypotheses."""
         most = self._model.sizes.vocabulary // 2
-        tf.debugging.Assert(
+        possible = tf.debugging.Assert(
             (beam_size >= 1) & (beam_size < most),
             ["beam_size must be from 1 to less than half of the vocabulary, not", beam_size],
         )
+        with tf.control_dependencies([possible]):
+            beam_size = tf.identity(beam_size)
         return self._translate(
             text, lambda memory, empty: search.beam(self._model, memory, empty, beam_size)
         )

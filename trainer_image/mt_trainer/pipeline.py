@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import sentencepiece
 from mt_contract import artifact, names, report, storage
 from mt_contract.errors import DataError
 from mt_contract.report import TrainResult
-from mt_trainer import card, data, describe, device, encoded, tokenizer
+from mt_trainer import card, data, describe, device, encoded, profile, samples, tokenizer
 from mt_trainer.checkpoint import Position, Store
 from mt_trainer.config import Job
 from mt_trainer.data import Corpus
@@ -26,7 +25,6 @@ from mt_trainer.tracking import facts
 from mt_trainer.tracking.experiment import Experiment, following
 from mt_trainer.tracking.system import Meter
 
-_PARITY_SENTENCES = 200
 _log = logging.getLogger(__name__)
 
 
@@ -152,25 +150,20 @@ def _train_and_publish(
     weights = store.best()
     assert weights is not None, "an epoch that ended left its weights"
     device.full_precision()
-    folder = publish.build(
-        job, weights["mean"], text.vocabulary, text.train, _sentences(text), text.corpus.digest
+    trained = publish.Trained(
+        weights=weights["mean"],
+        vocabulary=text.vocabulary,
+        profile=profile.profile(text.train),
+        dataset_digest=text.corpus.digest,
+        samples=samples.of(text.corpus),
     )
+    folder = publish.build(job, trained)
     place = publish.publish(folder, job.out)
     described = card.text(job, text.document, position, publish.versions())
     storage.write_aside(job.out / "MODEL_CARD.md", described.encode())
     result = _result(job, text, position, place, used.gpus)
     told.tell(facts.of_artifact(result.artifact, described))
     return result
-
-
-def _sentences(text: Text) -> Sequence[str]:
-    """Return what the exports are compared on: test sentences, or else validation's."""
-    if text.corpus.test.sentences:
-        return text.corpus.test.sentences[:_PARITY_SENTENCES]
-    with text.corpus.validation.open(encoding="utf-8", newline="\n") as lines:
-        return [
-            line.split("\t")[0] for line, _ in zip(lines, range(_PARITY_SENTENCES), strict=False)
-        ]
 
 
 def _result(job: Job, text: Text, position: Position, place: Path, gpus: int) -> TrainResult:

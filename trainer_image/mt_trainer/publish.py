@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mt_contract import artifact, names, storage
 from mt_contract.artifact import Manifest
-from mt_trainer import adam, convert, decode, model, parity, profile, tokenizer
+from mt_contract.codec import to_json
+from mt_trainer import convert, decode, model, parity, tokenizer, weights
 from mt_trainer.config import Job
-from mt_trainer.encoded import Encoded
+from mt_trainer.model import Transformer
+from mt_trainer.samples import Samples
 
+EXPORTS = "exports.json"  # in the run's folder: how the exports compare
 _ASIDE, _OLD = ".model.aside", ".model.old"
 _PACKAGES = (
     "tensorflow",
@@ -25,6 +30,25 @@ _PACKAGES = (
     "ctranslate2",
     "sentencepiece",
 )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """All that a training leaves to be published; plain values, so another process can do it.
+
+    Attributes:
+        weights: all weights as one vector.
+        vocabulary: the SentencePiece model.
+        profile: the document of ``profile.json``.
+        dataset_digest: of the text.
+        samples: what the exports are compared on.
+    """
+
+    weights: np.ndarray
+    vocabulary: bytes
+    profile: Mapping[str, Any]
+    dataset_digest: str
+    samples: Samples
 
 
 def versions() -> dict[str, str]:
@@ -38,58 +62,55 @@ def versions() -> dict[str, str]:
     return found
 
 
-def build(
-    job: Job,
-    weights: np.ndarray,
-    vocabulary: bytes,
-    train: Encoded,
-    sentences: Sequence[str],
-    dataset_digest: str,
-) -> Path:
+def build(job: Job, trained: Trained) -> Path:
     """Build and check the artifact beside its place; return the folder.
-
-    Args:
-        job: what was asked for.
-        weights: all weights as one vector.
-        vocabulary: the SentencePiece model.
-        train: the text that was learned from.
-        sentences: what both exports must translate alike.
-        dataset_digest: of the text.
 
     Raises:
         ParityError: the exports do not translate alike.
         OSError: it cannot be written.
     """
-    folder = job.out / _ASIDE
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    processor = tokenizer.load(vocabulary)
+    folder = fresh(job.out)
+    processor = tokenizer.load(trained.vocabulary)
     sizes = model.Sizes.of(job.recipe.training.architecture, processor.vocab_size())
     network = model.build(sizes, job.recipe.training.seed)
-    adam.assign([w.value for w in network.trainable_variables], weights)
-    (folder / artifact.VOCABULARY).write_bytes(vocabulary)
-    convert.save(network, tokenizer.pieces(processor), folder / artifact.CTRANSLATE2)
-    decode.save(decode.Translation(network, vocabulary), folder / artifact.SAVED_MODEL)
-    (folder / artifact.PROFILE).write_bytes(names.canonical(profile.profile(train)))
-    parity.check(
-        network, vocabulary, folder / artifact.SAVED_MODEL, folder / artifact.CTRANSLATE2, sentences
-    )
-    artifact.write_manifest(
-        folder,
-        Manifest(
-            source_language=job.recipe.source_language,
-            target_language=job.recipe.target_language,
-            recipe=job.written,
-            recipe_digest=job.digest,
-            dataset_digest=dataset_digest,
-            max_tokens=sizes.max_tokens,
-            run=job.run,
-            parent_run=job.parent.run if job.parent else None,
-            parent_digest=job.parent.digest if job.parent else None,
-            versions=versions(),
-        ),
-    )
+    weights.assign(network, trained.weights)
+    _export(network, trained, folder)
+    found = parity.check(network, trained.vocabulary, folder, trained.samples)
+    storage.write_aside(job.out / EXPORTS, names.canonical(to_json(found)))
+    artifact.write_manifest(folder, _manifest(job, trained))
     return folder
+
+
+def fresh(out: Path) -> Path:
+    """Return an empty folder to build an artifact in, beside its place in ``out``."""
+    folder = out / _ASIDE
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _export(network: Transformer, trained: Trained, folder: Path) -> None:
+    pieces = tokenizer.pieces(tokenizer.load(trained.vocabulary))
+    (folder / artifact.VOCABULARY).write_bytes(trained.vocabulary)
+    weights.write(network, folder / artifact.WEIGHTS, versions())
+    convert.save(network, pieces, folder / artifact.CTRANSLATE2)
+    decode.save(decode.Translation(network, trained.vocabulary), folder / artifact.SAVED_MODEL)
+    (folder / artifact.PROFILE).write_bytes(names.canonical(trained.profile))
+
+
+def _manifest(job: Job, trained: Trained) -> Manifest:
+    return Manifest(
+        source_language=job.recipe.source_language,
+        target_language=job.recipe.target_language,
+        recipe=job.written,
+        recipe_digest=job.digest,
+        dataset_digest=trained.dataset_digest,
+        max_tokens=job.recipe.training.architecture.max_tokens,
+        run=job.run,
+        parent_run=job.parent.run if job.parent else None,
+        parent_digest=job.parent.digest if job.parent else None,
+        versions=versions(),
+    )
 
 
 def publish(folder: Path, out: Path) -> Path:
