@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from mt_contract.resource import Fields, Source
 
+FORMATS = ("Auto", "TSV", "JSONL", "Parquet", "Parallel")
+
 
 @dataclass(frozen=True)
 class File:
@@ -16,7 +18,7 @@ class File:
         uri: as the recipe names it, for messages.
         location: where it is opened: a path, or a URL.
         target: location of the target side, where it is a file of its own.
-        format: Auto, TSV, JSONL, Parquet or Parallel.
+        format: one of FORMATS; Auto goes by content and name.
         fields: names of the columns, where they have names.
         slice: part of the test set that all of its rows belong to.
     """

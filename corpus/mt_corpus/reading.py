@@ -1,51 +1,54 @@
-"""Rows of parallel text out of a TSV file, plain or gzip: streamed, faults named by line."""
+"""Rows of parallel text out of any file that a recipe may name: streamed, faults named by line.
+
+::
+
+    place ─▶ bytes as stored ─▶ unpacked ─▶ lines ─▶ TSV, JSONL, Parallel ─▶ Row | Broken
+             (places)           (packing) └────────▶ Parquet ─────────────┘
+"""
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import chain
 from typing import BinaryIO, cast
 
 from mt_contract.errors import ConfigurationError, DataError, StorageError
+from mt_corpus import jsonl, parallel, parquet, places, sniff, tsv
 from mt_corpus.files import File
+from mt_corpus.packing import DamagedError, packing, unpacked
+from mt_corpus.rows import Broken, Row
 
-MAX_LINE = 1 << 20  # bytes; a longer line is no sentence pair
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_OTHER_FORMATS = (".jsonl", ".json", ".parquet", ".zst", ".csv", ".xlsx", ".zip", ".bz2", ".xz")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One pair as it stands in the file."""
-
-    line: int
-    source: str
-    target: str
+_OTHER_FORMATS = (".csv", ".xlsx", ".zip", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".tmx", ".arrow")
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A line that holds no pair, and why."""
+class _Content:
+    """What a file holds, unpacked.
 
-    line: int
-    why: str
+    Attributes:
+        head: the first block.
+        blocks: all of them, the first one too.
+        stored: the file as it is stored, where that can be read in any order and is not packed.
+    """
+
+    head: bytes
+    blocks: Iterator[bytes]
+    stored: BinaryIO | None
 
 
-def check_name(uri: str) -> None:
-    """Refuse a file whose name says that it has a format this release does not read.
+def check_name(uri: str, data_format: str = "Auto") -> None:
+    """Refuse, before anything is read, a name that says that nothing here reads the file.
 
     Raises:
         ConfigurationError: the name ends like another format's.
     """
-    if uri.lower().endswith(_OTHER_FORMATS):
+    if data_format == "Auto" and sniff.plain_name(uri).endswith(_OTHER_FORMATS):
         raise ConfigurationError(
-            f"data: {uri} is not read by this release, which reads TSV (source<TAB>target, one "
-            "pair a line), "
-            "plain or as .gz: convert the file"
+            f"data: {uri} is not read: convert it to TSV (source<TAB>target, one pair a line), "
+            "JSONL or Parquet, plain, .gz or .zst; if only its name is another, set data.format"
         )
 
 
@@ -53,89 +56,65 @@ def read_rows(file: File) -> Iterator[Row | Broken]:
     """Yield every line of ``file`` as a pair or as broken, in order.
 
     Raises:
-        DataError: the file is missing, empty, binary, or a gzip file that is damaged or ends in the
-            middle.
-        StorageError: the storage failed while reading.
+        ConfigurationError: the place cannot be read as it is told, or not without credentials.
+        DataError: the file is missing, empty, damaged, cut off, or another kind of file.
+        StorageError: the place failed while the file was read.
     """
-    line, path = 0, Path(file.location)
+    with ExitStack() as stack:
+        content = _content(file.uri, file.location, stack)
+        kind = sniff.format_of(file, content.head)
+        if kind == "Parquet":
+            stream = content.stored or stack.enter_context(_spooled(file.uri, content.blocks))
+            yield from parquet.rows(file.uri, stream, file.fields, file.slice)
+        elif kind == "JSONL":
+            yield from jsonl.rows(file.uri, content.blocks, file.fields, file.slice)
+        elif kind == "TSV":
+            yield from tsv.rows(file.uri, content.blocks, file.slice)
+        else:
+            yield from _parallel(file, content, stack)
+
+
+def _parallel(file: File, source: _Content, stack: ExitStack) -> Iterator[Row | Broken]:
+    if file.target is None:
+        raise ConfigurationError(
+            f"data: {file.uri}: data.format Parallel needs targetUri, the file with the other side"
+        )
+    target = _content(file.target, file.target, stack)
+    sniff.check_text(file.target, target.head)
+    yield from parallel.rows((file.uri, file.target), (source.blocks, target.blocks), file.slice)
+
+
+def _content(name: str, location: str, stack: ExitStack) -> _Content:
+    """Open a file, unpacked where its content (not its name) says that it is packed."""
+    stream = stack.enter_context(places.opened(name, location))
+    kind = packing(stream.peek(4)[:4])
+    named = {".gz": "gzip", ".zst": "zstd"}.get(places.suffix(location))
+    if named and kind != named and stream.peek(1):
+        raise DataError(f"{name} is named {places.suffix(location)} but is not {named}: rename it")
+    plain = cast("BinaryIO", stream)
+    blocks = unpacked(plain, kind)
     try:
-        with _opened(path) as stream:
-            for line, data in _lines(stream):
-                if b"\0" in data:
-                    raise DataError(
-                        f"{path}, line {line}: holds NUL bytes, so this is a binary file (or "
-                        "UTF-16), not TSV in UTF-8: "
-                        "name the right file or convert it"
-                    )
-                yield _row(line, data)
-    except EOFError as error:
-        raise DataError(
-            f"{path} is gzip but ends in the middle, after line {line}: it was cut off while "
-            "copied; copy it again"
-        ) from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(
-            f"{path} is damaged gzip after line {line} ({error}): copy it again"
-        ) from error
-    if not line:
-        raise DataError(f"{path} is empty: name a file with one pair a line, source<TAB>target")
+        head = next(blocks, b"")
+    except DamagedError as error:
+        raise DataError(f"{name} {error}") from error
+    stored = plain if kind is None and stream.seekable() else None
+    return _Content(head, chain([head], blocks) if head else blocks, stored)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """Open ``path``, decompressing it where its content (not its name) says gzip."""
-    try:
-        with path.open("rb") as raw:
-            magic = raw.read(4)
-            raw.seek(0)
-            if magic == _ZSTD:
-                raise ConfigurationError(
-                    f"data: {path} is zstd; this release reads TSV, plain or gzip: recompress it"
-                )
-            if path.suffix == ".gz" and magic[:2] != _GZIP and magic:
-                raise DataError(f"{path} is named .gz but is not gzip: rename or compress it")
-            yield cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if magic[:2] == _GZIP else raw
-    except FileNotFoundError as error:
-        raise DataError(
-            f"{path} does not exist: correct the location in spec.data, or copy the file there"
-        ) from error
-    except (IsADirectoryError, NotADirectoryError) as error:
-        raise DataError(
-            f"{path} is not a file ({error.strerror}): name the TSV file itself"
-        ) from error
-    except PermissionError as error:
-        raise DataError(
-            f"{path} may not be read ({error.strerror}): give group or others read permission"
-        ) from error
-    except gzip.BadGzipFile:
-        raise
-    except OSError as error:
-        raise StorageError(
-            f"{path} could not be read ({error.strerror or error}): the storage failed"
-        ) from error
-
-
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Yield (number from 1, line without its end); an over-long line is cut over MAX_LINE."""
-    number = 0
-    while data := stream.readline(MAX_LINE + 2):
-        number += 1
-        rest = data
-        while not rest.endswith(b"\n") and len(rest) == MAX_LINE + 2:
-            rest = stream.readline(MAX_LINE + 2)
-        yield number, data.removesuffix(b"\n").removesuffix(b"\r")
-
-
-def _row(line: int, data: bytes) -> Row | Broken:
-    if len(data) > MAX_LINE:
-        return Broken(line, f"longer than {MAX_LINE:,} bytes")
-    try:
-        text = data.decode("utf-8-sig" if line == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        return Broken(line, f"not UTF-8 at byte {error.start}")
-    parts = text.split("\t")
-    if not text.strip():
-        return Row(line, "", "")
-    if len(parts) != 2:
-        return Broken(line, f"{len(parts)} columns instead of 2 (source<TAB>target)")
-    return Row(line, parts[0], parts[1])
+def _spooled(name: str, blocks: Iterator[bytes]) -> Iterator[BinaryIO]:
+    """Lay content down on disk, to be read in any order."""
+    with tempfile.TemporaryFile() as copy:
+        try:
+            for block in blocks:
+                copy.write(block)
+            copy.seek(0)
+        except DamagedError as error:
+            raise DataError(f"{name} {error}") from error
+        except OSError as error:
+            raise StorageError(
+                f"{name} could not be laid down in {tempfile.gettempdir()} "
+                f"({error.strerror or error}), where Parquet from a web server or in .gz or .zst "
+                "is read: make more room there"
+            ) from error
+        yield cast("BinaryIO", copy)

@@ -58,11 +58,7 @@ def run(env: Environment) -> None:
         ProgramError: there is no result; the message says why.
     """
     task = read_task(env)
-    files = [
-        (file.uri, settings.local(file.uri, "MT_EVALUATION.test", env), file.slice)
-        for file in task.evaluation.test
-    ]
-    test = testset.read(files, task.evaluation.format)
+    test = testset.read(testset.files_of(task.evaluation, env))
     inputs = inputs_digest(task, test)
     log = settings.termination_log(env)
     if (finished := evaluation_report.finished(task.folder, inputs)) is not None:

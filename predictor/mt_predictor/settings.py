@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from mt_contract import defaults, names, report
 from mt_contract.codec import DecodeError, from_json
 from mt_contract.errors import ConfigurationError
+from mt_contract.resource import Fields, Source
 
 T = TypeVar("T")
 Environment = Mapping[str, str]
@@ -62,14 +63,6 @@ class Located:
 
 
 @dataclass(frozen=True)
-class ExampleFile:
-    """One file of test sentences, and the slice that its sentences belong to."""
-
-    uri: str
-    slice: str | None = None
-
-
-@dataclass(frozen=True)
 class Asked:
     """One number that a gate needs."""
 
@@ -81,12 +74,12 @@ class Asked:
 class EvaluationSettings:
     """What is measured (``MT_EVALUATION``); no bound of any gate."""
 
-    test: tuple[ExampleFile, ...]
+    test: tuple[Source, ...]
     confidence: str
     seed: int
     comparisons: tuple[Asked, ...] = ()
     format: str = "Auto"
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Fields = field(default_factory=Fields)
 
 
 def environment() -> Environment:

@@ -7,15 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from mt_contract.errors import ConfigurationError, DataError, ProgramError
-from mt_predictor.testset import ExampleSet, read
+from mt_contract.errors import DataError
+from mt_contract.resource import Fields, Source
+from mt_corpus.files import File
+from mt_predictor import testset
+from mt_predictor.settings import EvaluationSettings
+from mt_predictor.testset import Example, ExampleSet, files_of, read
 
 PAIRS = "um\tone\ndois\ttwo\n"
 
 
 def read_one(tmp_path: Path, data: bytes, name: str = "test.tsv") -> ExampleSet:
     (tmp_path / name).write_bytes(data)
-    return read([("pvc://c/test", tmp_path / name, "general")])
+    return read([File("pvc://c/test", str(tmp_path / name), slice="general")])
 
 
 @pytest.mark.parametrize(
@@ -75,23 +79,63 @@ def test_a_broken_file_is_refused(tmp_path: Path, data: bytes, message: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "data_format", "error", "message"),
+    ("name", "data_format", "message"),
     [
-        pytest.param("test.jsonl", "Auto", ConfigurationError, "reads TSV", id="by name"),
-        pytest.param("test.tsv", "Parquet", ConfigurationError, "Parquet", id="by format"),
-        pytest.param("missing.tsv", "TSV", DataError, "is not a file", id="missing"),
-        pytest.param(".", "TSV", DataError, "is not a file", id="a folder"),
+        pytest.param("test.jsonl", "Auto", "no pair, the first is .*not JSON", id="by name"),
+        pytest.param("test.tsv", "Parquet", "should be Parquet", id="by format"),
+        pytest.param("missing.tsv", "TSV", "does not exist", id="missing"),
+        pytest.param(".", "TSV", "is not a file", id="a folder"),
     ],
 )
 def test_what_cannot_be_read_is_named(
-    tmp_path: Path, name: str, data_format: str, error: type[ProgramError], message: str
+    tmp_path: Path, name: str, data_format: str, message: str
 ) -> None:
     for existing in ("test.tsv", "test.jsonl"):
         (tmp_path / existing).write_text(PAIRS)
-    with pytest.raises(error, match=message):
-        read([("pvc://c/x", tmp_path / name, None)], data_format)
+    with pytest.raises(DataError, match=message):
+        read([File("pvc://c/x", str(tmp_path / name), format=data_format)])
 
 
 def test_no_files_no_evaluation() -> None:
     with pytest.raises(DataError, match=r"name it in spec\.data\.test"):
         read([])
+
+
+def test_a_row_may_name_its_own_slice(tmp_path: Path) -> None:
+    lines = ['{"pt": "um", "en": "one", "domain": "legal"}', '{"pt": "dois", "en": "two"}']
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/test.jsonl").write_text("\n".join(lines))
+    evaluation = EvaluationSettings(
+        test=(Source("pvc://c/test.jsonl", slice="general"),),
+        confidence="0.95",
+        seed=1,
+        fields=Fields("pt", "en", "domain"),
+    )
+    found = read(files_of(evaluation, {"MT_CLAIM_ROOT": str(tmp_path)}))
+    assert found.examples == (Example("um", "one", "legal"), Example("dois", "two", "general"))
+
+
+def test_two_line_aligned_files_are_one_test_set(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("um\ndois\n")
+    (tmp_path / "b").write_text("one\ntwo\n")
+    evaluation = EvaluationSettings(
+        test=(Source(str(tmp_path / "a"), target_uri=str(tmp_path / "b")),),
+        confidence="0.95",
+        seed=1,
+        format="Parallel",
+    )
+    assert [one.reference for one in read(files_of(evaluation, {})).examples] == ["one", "two"]
+
+
+def test_a_digest_stands_for_the_rows_and_not_for_the_packing(tmp_path: Path) -> None:
+    plain = read_one(tmp_path, PAIRS.encode()).digests
+    assert read_one(tmp_path, gzip.compress(PAIRS.encode())).digests == plain
+    assert read_one(tmp_path, PAIRS.replace("one", "1").encode()).digests != plain
+
+
+def test_more_sentences_than_memory_should_hold_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(testset, "MAX_SENTENCES", 1)
+    with pytest.raises(DataError, match="more than 1,000,000 sentences"):
+        read_one(tmp_path, PAIRS.encode())

@@ -42,6 +42,19 @@ def test_a_recipe_file_names_files_beside_itself(tmp_path: Path) -> None:
     assert job.progress_port is None
 
 
+def test_text_is_read_where_it_is_but_relative_paths_beside_the_recipe(tmp_path: Path) -> None:
+    data = {
+        "format": "Parallel",
+        "train": [{"uri": "s3://bucket/train.pt.zst", "targetUri": "https://host/train.en?v=2"}],
+        "test": [{"uri": "test.pt", "targetUri": "pvc://corpora/test.en"}],
+    }
+    files = config.from_file(builders.recipe_file(tmp_path, {"data": data}), tmp_path, {}).files
+    assert [(file.location, file.target) for file in (*files.train, *files.test)] == [
+        ("s3://bucket/train.pt.zst", "https://host/train.en?v=2"),
+        (str(tmp_path / "test.pt"), "/mnt/pvc/corpora/test.en"),
+    ]
+
+
 def test_a_whole_translation_model_is_a_recipe_too(tmp_path: Path) -> None:
     path = tmp_path / "model.yaml"
     path.write_text(json.dumps({"kind": "TranslationModel", "spec": builders.spec()}))
@@ -52,13 +65,13 @@ def test_a_whole_translation_model_is_a_recipe_too(tmp_path: Path) -> None:
     ("over", "message"),
     [
         pytest.param({"training": {"preset": "Huge"}}, "'Huge' is not known", id="preset"),
-        pytest.param({"data": {"format": "JSONL"}}, "data.format is JSONL", id="format"),
+        pytest.param({"data": {"format": "CSV"}}, "data.format is CSV", id="format"),
         pytest.param({"data": {"train": []}}, "data.train is empty", id="no files"),
         pytest.param(
-            {"data": {"train": [{"uri": "a.jsonl.zst"}]}}, "reads TSV", id="name of a format"
+            {"data": {"train": [{"uri": "a.csv.gz"}]}}, "convert it to TSV", id="name of a format"
         ),
         pytest.param(
-            {"data": {"train": [{"uri": "s3://bucket/a.tsv"}]}}, "pvc:// and file://", id="scheme"
+            {"data": {"train": [{"uri": "ftp://host/a.tsv"}]}}, "pvc://, file://, http", id="scheme"
         ),
         pytest.param(
             {"data": {"train": [{"uri": "pvc://c/../../etc/passwd"}]}}, r"'\.\.'", id="a way out"

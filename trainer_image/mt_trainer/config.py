@@ -15,7 +15,7 @@ from mt_contract.codec import DecodeError, from_json, parse_duration
 from mt_contract.defaults import Images
 from mt_contract.errors import ConfigurationError
 from mt_contract.resource import Data, Recipe, Source
-from mt_corpus import reading
+from mt_corpus import places, reading
 from mt_corpus.files import File, files_of
 from mt_trainer import limits
 from mt_trainer.data import Files
@@ -187,8 +187,8 @@ def _job(
 
 def _files(data: Data, sources: tuple[Source, ...], base: Path) -> tuple[File, ...]:
     for source in sources:
-        reading.check_name(source.uri)
-    return files_of(sources, data.format, data.fields, lambda uri: str(_path(uri, base)))
+        reading.check_name(source.uri, data.format)
+    return files_of(sources, data.format, data.fields, lambda uri: places.locate(uri, base))
 
 
 def _path(uri: str, base: Path) -> Path:

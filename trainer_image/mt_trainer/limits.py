@@ -9,6 +9,7 @@ from typing import Any
 from mt_contract.codec import camel
 from mt_contract.errors import ConfigurationError
 from mt_contract.resource import Recipe
+from mt_corpus.files import FORMATS
 
 Holds = Callable[[Any], bool]
 
@@ -27,7 +28,7 @@ def _fraction(value: Decimal) -> bool:
 
 # A field's path in a Recipe, what must hold of its value, and what a user is told may stand there.
 RULES: tuple[tuple[str, Holds, str], ...] = (
-    ("data.format", _one_of(("Auto", "TSV")), "this release reads TSV, plain or .gz"),
+    ("data.format", _one_of(FORMATS), ", ".join(FORMATS)),
     ("data.train", bool, "name at least one file"),
     ("data.checks.max_divergence", lambda v: v is None, "this release does not check it"),
     ("training.warm_start_from", _one_of(("None",)), "this release knows None"),

@@ -1,0 +1,147 @@
+"""Files in buckets: S3 and what speaks like it, Google Cloud Storage. Credentials as SDKs do."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from mt_contract.errors import ConfigurationError, DataError, ProgramError
+from mt_corpus.steady import Opened, Place, Stamp
+
+if TYPE_CHECKING:
+    from fsspec.implementations.arrow import ArrowFSWrapper
+    from pyarrow.fs import FileSystem
+
+_CONNECT, _REQUEST = 10.0, 60.0  # seconds
+_FORBIDDEN = re.compile(
+    r"ACCESS_DENIED|INVALID_ACCESS_KEY_ID|INVALID_CLIENT_TOKEN_ID|SIGNATURE_DOES_NOT_MATCH"
+    r"|MISSING_AUTHENTICATION_TOKEN|UNRECOGNIZED_CLIENT|INVALID_SIGNATURE|ACCESS_TOKEN"
+    r"|EXPIRED_TOKEN|TOKEN_REFRESH_REQUIRED|PERMISSION_DENIED|UNAUTHENTICATED|HTTP status 40[13]"
+)
+_WRONG = re.compile(r"INVALID_ARGUMENT|VALIDATION|HTTP status (?:30\d|400)|configured region")
+_ADVICE = {
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY from a secret through spec.training.env "
+    "or envFrom (or a service account with a role), and AWS_ENDPOINT_URL and AWS_REGION where "
+    "the bucket is not Amazon's or in another region",
+    "gs": "name a key file in GOOGLE_APPLICATION_CREDENTIALS through spec.training.env, or use a "
+    "service account that may read the bucket",
+}
+
+
+def s3_place(uri: str) -> Place:
+    """Return an object of an S3 bucket.
+
+    Raises:
+        ConfigurationError: the URI names no bucket or no key.
+    """
+    settings = (_variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"), _region())
+    return _place(uri, partial(_s3, *settings))
+
+
+def gs_place(uri: str) -> Place:
+    """Return an object of a Google Cloud Storage bucket.
+
+    Raises:
+        ConfigurationError: the URI names no bucket or no object.
+    """
+    return _place(uri, partial(_gs, _variable("STORAGE_EMULATOR_HOST")))
+
+
+def _variable(*names: str) -> str | None:
+    return next((os.environ[name] for name in names if os.environ.get(name)), None)
+
+
+def _region() -> str | None:
+    """Return the region that is told; any will do where the endpoint is."""
+    told = _variable("AWS_REGION", "AWS_DEFAULT_REGION")
+    elsewhere = _variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    return told or ("us-east-1" if elsewhere else None)
+
+
+@cache
+def _s3(endpoint: str | None, region: str | None) -> ArrowFSWrapper:
+    """Connect to S3; Arrow itself looks for credentials, but not for an endpoint."""
+    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
+
+    return _wrapped(
+        S3FileSystem(
+            endpoint_override=endpoint,
+            region=region,
+            connect_timeout=_CONNECT,
+            request_timeout=_REQUEST,
+            retry_strategy=AwsStandardS3RetryStrategy(max_attempts=1),  # repeated by Steady
+        )
+    )
+
+
+@cache
+def _gs(emulator: str | None) -> ArrowFSWrapper:
+    """Connect to Google; Arrow itself looks for credentials, an emulator has none."""
+    from pyarrow.fs import GcsFileSystem
+
+    limit = timedelta(seconds=_CONNECT)
+    if emulator is None:
+        return _wrapped(GcsFileSystem(retry_time_limit=limit))
+    scheme, _, host = emulator.rpartition("://")
+    return _wrapped(
+        GcsFileSystem(
+            anonymous=True,
+            scheme=scheme or "http",
+            endpoint_override=host.rstrip("/"),
+            retry_time_limit=limit,
+        )
+    )
+
+
+def _wrapped(filesystem: FileSystem) -> ArrowFSWrapper:
+    from fsspec.implementations.arrow import ArrowFSWrapper
+
+    return ArrowFSWrapper(filesystem, skip_instance_cache=True)
+
+
+def _place(uri: str, connect: partial[ArrowFSWrapper]) -> Place:
+    scheme, _, path = uri.partition("://")
+    bucket, _, key = path.partition("/")
+    if not bucket or not key or key.endswith("/"):
+        raise ConfigurationError(
+            f"data: {uri} names no file: write {scheme}://<bucket>/<path of the file>"
+        )
+    return Place(
+        uri=uri,
+        stamp=partial(_stamp, connect, path),
+        open=partial(_open, connect, path),
+        failures=(OSError,),
+        explain=partial(_explained, uri, _ADVICE[scheme]),
+    )
+
+
+def _stamp(connect: partial[ArrowFSWrapper], path: str) -> Stamp:
+    found = connect().info(path)
+    if found["type"] != "file":
+        raise IsADirectoryError(path)
+    return Stamp(found["size"], str(found["mtime"]))
+
+
+def _open(connect: partial[ArrowFSWrapper], path: str, position: int) -> Opened:
+    file = connect().open(path, "rb")
+    file.seek(position)
+    return file  # type: ignore[no-any-return]
+
+
+def _explained(uri: str, advice: str, error: Exception) -> ProgramError | None:
+    """Return what a failure means; Arrow tells the kinds apart only in its words."""
+    told = str(error)
+    if isinstance(error, FileNotFoundError) or "NO_SUCH_" in told or "NOT_FOUND" in told:
+        return DataError(
+            f"{uri} does not exist, nor perhaps its bucket: correct the location in spec.data"
+        )
+    if isinstance(error, IsADirectoryError) or "Not a regular file" in told:
+        return DataError(f"{uri} is a folder: name the file itself")
+    if _FORBIDDEN.search(told):
+        return ConfigurationError(f"{uri} may not be read ({told}): {advice}")
+    if _WRONG.search(told):
+        return ConfigurationError(f"{uri} cannot be read ({told}): {advice}")
+    return None

@@ -1,0 +1,154 @@
+"""A file elsewhere, read on where a lost connection left it, and known not to have changed."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from mt_contract.errors import ProgramError, StorageError
+
+T = TypeVar("T")
+PAUSES = (0.5, 2.0, 5.0, 10.0)  # seconds before the further attempts of one read
+
+
+class Stamp(NamedTuple):
+    """What tells one content of a file from another: its size, where known, and its version."""
+
+    size: int | None
+    version: str
+
+
+class Opened(Protocol):
+    """A file at a position, as libraries return them."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes, none at the end."""
+
+    def close(self) -> Any:
+        """Let go of it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One file: how it is reached, and what its failures mean.
+
+    Attributes:
+        uri: for messages.
+        stamp: asks for its size and version.
+        open: opens it at a position.
+        failures: what both of these, and reading, raise.
+        explain: the error for the user; None: the failure may pass.
+        seekable: whether reading at any position costs no more than reading on.
+    """
+
+    uri: str
+    stamp: Callable[[], Stamp]
+    open: Callable[[int], Opened]
+    failures: tuple[type[Exception], ...]
+    explain: Callable[[Exception], ProgramError | None]
+    seekable: bool = True
+
+
+class Steady(io.RawIOBase):
+    """The bytes of a place; only errors for the user leave it."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._file: Opened | None = None
+        self._position = 0
+        self.stamp = self._repeated(place.stamp)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return whether any position can be read at once."""
+        return self._place.seekable
+
+    def tell(self) -> int:
+        """Return the position, in bytes."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a position, and return it; nothing is asked for before the next read."""
+        if not self._place.seekable:
+            raise io.UnsupportedOperation("seek")
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.stamp.size or 0}
+        position = start[whence] + offset
+        if position != self._position:
+            self._let_go()
+        self._position = position
+        return position
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the whole of ``buffer``, but at the end of the file.
+
+        Raises:
+            ProgramError: the file cannot be read, or not just now.
+        """
+        view = memoryview(buffer).cast("B")
+        filled = 0
+        while filled < len(view):
+            data = self._repeated(partial(self._read, len(view) - filled))
+            if not data:
+                break
+            view[filled : filled + len(data)] = data
+            filled += len(data)
+            self._position += len(data)
+        return filled
+
+    def confirm(self) -> None:
+        """Check that the file is still the one that was opened.
+
+        Raises:
+            StorageError: it is another one by now.
+        """
+        if self._repeated(self._place.stamp) != self.stamp:
+            raise StorageError(
+                f"{self._place.uri} was changed while it was read: the next attempt reads it anew; "
+                "write new data under a new name"
+            )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._let_go()
+        super().close()
+
+    def _read(self, size: int) -> bytes:
+        if self._file is None:
+            self._file = self._place.open(self._position)
+        data = self._file.read(size)
+        if not data and self._position < (self.stamp.size or 0):
+            raise ConnectionError(f"it ended after {self._position:,} of {self.stamp.size:,} bytes")
+        return data
+
+    def _repeated(self, action: Callable[[], T]) -> T:
+        for pause in (*PAUSES, None):
+            try:
+                return action()
+            except self._place.failures as error:
+                self._let_go()
+                known = self._place.explain(error)
+                if known is not None:
+                    raise known from error
+                if pause is None:
+                    raise self._gave_up(error) from error
+                time.sleep(pause)
+        raise AssertionError("unreachable")
+
+    def _gave_up(self, error: Exception) -> StorageError:
+        return StorageError(
+            f"{self._place.uri} could not be read in {len(PAUSES) + 1} attempts, the last time "
+            f"at byte {self._position:,} ({str(error) or type(error).__name__}): the storage or "
+            "the way to it failed"
+        )
+
+    def _let_go(self) -> None:
+        if self._file is not None:
+            file, self._file = self._file, None
+            file.close()

@@ -1,0 +1,159 @@
+"""Files behind HTTP: any server, and the Hugging Face Hub. One stream, resumed by byte range."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cache, partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from mt_contract.errors import ConfigurationError, DataError, ProgramError
+from mt_corpus.steady import Opened, Place, Stamp
+
+if TYPE_CHECKING:
+    import aiohttp
+    from fsspec.implementations.http import HTTPFileSystem
+
+_CONNECT, _READ = 10.0, 60.0  # seconds
+_HUB = "https://huggingface.co"
+_HUB_FILE = re.compile(
+    r"hf://datasets/(?P<name>[^/@]+/[^/@]+)"
+    r"(?:@(?P<revision>refs/(?:pr|convert)/[^/]+|[^/]+))?/(?P<path>[^?#]*[^?#/])"
+)
+_PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+_WEB_ADVICE = (
+    "this server wants credentials: give a URL that needs none (a signed one), a netrc file "
+    "through NETRC, or copy the file to a bucket or a claim"
+)
+_HUB_ADVICE = (
+    "there is no such public data set: correct the name, or set HF_TOKEN from a secret through "
+    "spec.training.env; a gated data set must be accepted once by the token's owner"
+)
+
+
+class _DowngradeError(OSError):
+    """A server that was asked over TLS sends us on to a place without."""
+
+
+def place(uri: str) -> Place:
+    """Return the file behind an HTTP URL.
+
+    Raises:
+        ConfigurationError: the URL names no host.
+    """
+    try:
+        named = urlsplit(uri).hostname
+    except ValueError:
+        named = None
+    if not named:
+        raise ConfigurationError(f"data: {uri} is no URL: write https://<host>/<path>")
+    return _place(uri, uri, {}, _WEB_ADVICE)
+
+
+def hub_place(uri: str) -> Place:
+    """Return a file of a data set on the Hub (or on the one that HF_ENDPOINT names).
+
+    Raises:
+        ConfigurationError: the URI is not of the form that names such a file.
+    """
+    found = _HUB_FILE.fullmatch(uri)
+    if not found:
+        raise ConfigurationError(
+            f"data: {uri}: a file of the Hub is hf://datasets/<owner>/<name>[@<revision>]/<path>"
+        )
+    endpoint = os.environ.get("HF_ENDPOINT", _HUB).rstrip("/")
+    revision = quote(found["revision"] or "main", safe="")
+    url = f"{endpoint}/datasets/{found['name']}/resolve/{revision}/{quote(found['path'])}"
+    token = os.environ.get("HF_TOKEN", "").strip()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return _place(uri, url, headers, _HUB_ADVICE)
+
+
+def _place(uri: str, url: str, headers: dict[str, str], advice: str) -> Place:
+    import aiohttp
+
+    return Place(
+        uri=uri,
+        stamp=partial(_stamp, url, headers),
+        open=partial(_open, url, headers),
+        failures=(OSError, aiohttp.ClientError, ValueError),
+        explain=partial(_explained, uri.partition("?")[0], advice),
+        seekable=False,
+    )
+
+
+@cache
+def _web() -> HTTPFileSystem:
+    import aiohttp
+    from fsspec.implementations.http import HTTPFileSystem
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse_downgrade)
+    return HTTPFileSystem(
+        client_kwargs={
+            "timeout": aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_READ),
+            "trace_configs": [trace],
+            "trust_env": True,  # proxies, netrc
+            "auto_decompress": False,  # what is packed is unpacked here, told by content
+            "headers": {"Accept-Encoding": "identity"},
+        },
+        skip_instance_cache=True,
+    )
+
+
+async def _refuse_downgrade(_session: Any, _context: Any, told: Any) -> None:
+    target = str(told.response.headers.get("Location", ""))
+    if told.url.scheme == "https" and target.lower().startswith("http://"):
+        raise _DowngradeError(f"it redirects to {target.partition('?')[0]}, without TLS")
+
+
+def _stamp(url: str, headers: dict[str, str]) -> Stamp:
+    found = _web().info(url, headers=headers)
+    version = found.get("ETag") or found.get("Last-Modified") or ""
+    return Stamp(found["size"], str(version))
+
+
+def _open(url: str, headers: dict[str, str], position: int) -> Opened:
+    wanted = {"Range": f"bytes={position}-"} if position else {}
+    # A size, any, keeps it from being asked for once more.
+    stream = _web().open(url, block_size=0, size=1, headers=headers | wanted)
+    if position and stream.r.status != HTTPStatus.PARTIAL_CONTENT:
+        left = position
+        while left and (skipped := stream.read(min(left, 1 << 20))):
+            left -= len(skipped)
+    return stream  # type: ignore[no-any-return]
+
+
+def _explained(uri: str, advice: str, error: Exception) -> ProgramError | None:
+    import aiohttp
+
+    # The library says of every failure of the first request that the file was not found.
+    cause = error.__cause__ if isinstance(error, FileNotFoundError) else error
+    if cause is None:
+        return DataError(f"{uri} does not exist: correct the location in spec.data")
+    if isinstance(cause, aiohttp.TooManyRedirects):
+        return DataError(f"{uri} redirects in a circle: name the file itself")
+    if isinstance(cause, aiohttp.ClientResponseError):
+        return _answered(uri, advice, cause)
+    if isinstance(cause, aiohttp.ClientSSLError | aiohttp.ServerFingerprintMismatch):
+        return ConfigurationError(
+            f"{uri}: the server's certificate is not trusted ({cause}): name the authority's in "
+            "SSL_CERT_FILE"
+        )
+    if isinstance(cause, _DowngradeError | aiohttp.InvalidURL | ValueError):
+        return ConfigurationError(f"{uri} cannot be read: {cause}; name a place that can")
+    return None
+
+
+def _answered(uri: str, advice: str, error: aiohttp.ClientResponseError) -> ProgramError | None:
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.status in _PASSING:
+        return None
+    if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        return DataError(
+            f"{uri} does not exist ({error.status}): correct the location in spec.data"
+        )
+    if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return ConfigurationError(f"{uri} may not be read ({error.status}): {advice}")
+    return DataError(f"{uri} is refused by the server ({error.status} {error.message})")
