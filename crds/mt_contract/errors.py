@@ -51,6 +51,13 @@ class StorageError(ProgramError):
     exit_code = ExitCode.STORAGE
 
 
+class NodesError(ProgramError):
+    """The nodes that train together did not all come, or one was lost; another attempt may do."""
+
+    reason = "NodeLost"
+    exit_code = ExitCode.NODE_LOST
+
+
 class ParityError(ProgramError):
     """What was exported does not translate as the trained model does; it was not published."""
 

@@ -58,6 +58,7 @@ class ExitCode:
     BAD_DATA = 3
     DIVERGED = 4
     STORAGE = 5
+    NODE_LOST = 6
 
 
 def canonical(value: Any) -> bytes:

@@ -19,7 +19,7 @@ _log = logging.getLogger("mt_trainer")
 _COMMANDS = ("train",)  # each a module in commands/
 _EXIT_CODES = """
 exit codes: 0 done · 2 bad configuration · 3 bad data · 4 the loss ran away · 5 storage cannot be
-written or read · 1 a fault of ours
+written or read · 6 one of several nodes is missing · 1 a fault of ours
 """
 
 

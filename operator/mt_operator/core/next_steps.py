@@ -55,6 +55,7 @@ NEXT_STEPS: Mapping[Reason, str] = {
     Reason.DEADLINE_EXCEEDED: "Raise `activeDeadline`, or lower the budget.",
     Reason.BACKOFF_LIMIT_EXCEEDED: _RETRAIN,
     Reason.STORAGE_UNAVAILABLE: "Restore access to the storage, then retry.",
+    Reason.NODE_LOST: "See why the pods of the Job do not stay, or do not start, then retry.",
     Reason.ARTIFACT_INVALID: _RETRAIN,
     Reason.EVALUATION_FAILED: _RETRAIN,
     Reason.PROBE_FAILED: _AGAIN,

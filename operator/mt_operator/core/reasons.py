@@ -60,6 +60,7 @@ class Reason(StrEnum):
     DEADLINE_EXCEEDED = "DeadlineExceeded", "A Job ran longer than its activeDeadline."
     BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded", "A Job's pods failed more often than allowed."
     STORAGE_UNAVAILABLE = "StorageUnavailable", "The run's folder could not be read or written."
+    NODE_LOST = "NodeLost", "One of the machines that train together was lost, or never came."
     ARTIFACT_INVALID = "ArtifactInvalid", "The artifact is incomplete or was changed."
     EVALUATION_FAILED = "EvaluationFailed", "The evaluation could not be done."
     PROBE_FAILED = "ProbeFailed", "The revision could not be probed."
