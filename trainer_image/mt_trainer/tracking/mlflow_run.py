@@ -24,6 +24,7 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the outbox tries again, and later
     "MLFLOW_DISABLE_TELEMETRY": "true",  # nothing is told to anybody but this server
     "DO_NOT_TRACK": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # ours are the lines of standard output
 }
 
 

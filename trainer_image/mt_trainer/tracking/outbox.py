@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -17,7 +17,7 @@ from mt_trainer.tracking.line import Line
 
 _KEPT = 5000  # lines: 20 hours of a training
 _AT_ONCE = 80  # lines a delivery
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds between calls to a server that fails
+_LONGEST_PAUSE = 60.0  # seconds between two calls to a server that fails
 _log = logging.getLogger(__name__)
 
 
@@ -38,11 +38,23 @@ class Mail:
     end: End | None = None
 
 
+def pauses() -> Iterator[float]:
+    """Return how long to leave a failing server alone, each time: 1 s, 2 s, 4 s … 1 min."""
+    seconds = 1.0
+    while True:
+        yield seconds
+        seconds = min(2 * seconds, _LONGEST_PAUSE)
+
+
 class Outbox:
     """Takes lines and tags at any rate, and delivers them as the server bears it."""
 
     def __init__(
-        self, where: str, deliver: Callable[[Mail], None], kept: int = _KEPT, name: str = "tracking"
+        self,
+        where: str,
+        deliver: Callable[[Mail], None],
+        kept: int = _KEPT,
+        pauses: Callable[[], Iterator[float]] = pauses,
     ) -> None:
         """Begin to deliver.
 
@@ -50,9 +62,9 @@ class Outbox:
             where: the server, for the log.
             deliver: called in a thread of its own; raises when it could not.
             kept: how many lines wait at most.
-            name: of the thread.
+            pauses: seconds to wait after each failure in a row.
         """
-        self._where, self._deliver, self._kept = where, deliver, kept
+        self._where, self._deliver, self._kept, self._pauses = where, deliver, kept, pauses
         self._changed = threading.Condition()
         self._lines: deque[Line] = deque()
         self._tags: dict[str, str] = {}
@@ -62,7 +74,7 @@ class Outbox:
         self._dropped = 0
         self._failing = False
         self._new = True  # there is something to deliver, if only that the training has begun
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
         self._thread.start()
 
     @property
@@ -114,7 +126,7 @@ class Outbox:
                 )
 
     def _work(self) -> None:
-        pause = _FIRST_PAUSE
+        waits = self._pauses()
         while True:
             mail, closing = self._take()
             try:
@@ -124,10 +136,9 @@ class Outbox:
                 if closing:
                     return
                 with self._changed:
-                    self._changed.wait_for(lambda: self._closing, timeout=pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                    self._changed.wait_for(lambda: self._closing, timeout=next(waits))
             else:
-                pause = _FIRST_PAUSE
+                waits = self._pauses()
                 with self._changed:
                     self._under_way, self._failing = 0, False
                 if mail.end:
