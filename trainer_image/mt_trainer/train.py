@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -14,10 +13,11 @@ import numpy as np
 
 from mt_contract.errors import DivergedError
 from mt_contract.resource import Training
-from mt_trainer import batches
+from mt_trainer import batches, shapes
 from mt_trainer.checkpoint import Arrays, Position, Store
 from mt_trainer.encoded import Batch, Encoded
 from mt_trainer.schedule import rate
+from mt_trainer.shapes import Shape
 from mt_trainer.signals import StoppedError
 
 _MEMORY = 0.95  # of the running mean of the steps' losses
@@ -48,6 +48,13 @@ class Learns(Protocol):
         """Return the weights that are validated and exported."""
 
 
+class Wish(Protocol):
+    """That the process ends: a ``threading.Event``, or what several nodes agree on."""
+
+    def is_set(self) -> bool:
+        """Return whether it is asked to."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What to train on, and for how long.
@@ -60,26 +67,44 @@ class Plan:
         stop: set when the process is asked to end.
         report: told the position after every step, and once more, with True, when an epoch is over.
         clock: seconds, never going back.
+        cpu: seconds of processor time in this attempt.
+        shapes: of all batches, for a learner that is compiled for each; empty: as they come.
     """
 
     training: Training
     train: Encoded
     validation: Encoded
     checkpoint_seconds: float
-    stop: threading.Event
+    stop: Wish
     report: Callable[[Position, bool], None]
     clock: Callable[[], float] = time.monotonic
+    cpu: Callable[[], float] = time.process_time
+    shapes: tuple[Shape, ...] = ()
 
-    def batches(self, epoch: int, start: int = 0) -> Iterator[np.ndarray]:
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch, without its first ``start``."""
-        tokens, seed = self.training.optimizer.batch_tokens, self.training.seed
-        return batches.plan(self.train.lengths, tokens, seed, epoch, start)
+        tokens, seed, pairs = self.training.optimizer.batch_tokens, self.training.seed, self.train
+        if self.shapes:
+            return _shaped(pairs, shapes.plan(pairs.lengths, self.shapes, seed, epoch, start))
+        return map(pairs.batch, batches.plan(pairs.lengths, tokens, seed, epoch, start))
+
+    def measured(self) -> Iterator[Batch]:
+        """Yield all pairs of the validation, in a fixed order."""
+        pairs = self.validation
+        if self.shapes:
+            return _shaped(pairs, shapes.plan(pairs.lengths, self.shapes, 0, 0))
+        tokens = self.training.optimizer.batch_tokens
+        return map(pairs.batch, batches.in_order(pairs.lengths, tokens))
 
     @property
     def steps_in_epoch(self) -> int:
         """Return about how many batches an epoch has."""
         tokens, seed = self.training.optimizer.batch_tokens, self.training.seed
         return batches.steps(self.train.lengths, tokens, seed)
+
+
+def _shaped(pairs: Encoded, planned: Iterator[tuple[Shape, np.ndarray]]) -> Iterator[Batch]:
+    return (pairs.batch(rows, (shape.rows, shape.source, shape.target)) for shape, rows in planned)
 
 
 def fit(learner: Learns, plan: Plan, store: Store) -> Position:
@@ -127,10 +152,10 @@ class _Loop:
 
     def _epoch(self) -> None:
         """Do what is left of the epoch, then measure, keep the best and save."""
-        for rows in self._plan.batches(self._position.epoch, self._position.batch):
+        for batch in self._plan.batches(self._position.epoch, self._position.batch):
             if self._spent():
                 break
-            self._step(rows)
+            self._step(batch)
             self._plan.report(self._position, False)
             if self._plan.stop.is_set():
                 self._save()
@@ -139,11 +164,11 @@ class _Loop:
                 self._save()
         self._end_epoch()
 
-    def _step(self, rows: np.ndarray) -> None:
+    def _step(self, batch: Batch) -> None:
         at, optimizer = self._position, self._plan.training.optimizer
         peak = float(optimizer.learning_rate) * at.rate_factor
         loss_sum, tokens = self._learner.learn(
-            self._plan.train.batch(rows),
+            batch,
             rate(at.step + 1, peak, optimizer.warmup_steps),
             at.step + 1,
         )
@@ -165,9 +190,7 @@ class _Loop:
         )
 
     def _end_epoch(self) -> None:
-        validation = self._plan.validation
-        rows = batches.in_order(validation.lengths, self._plan.training.optimizer.batch_tokens)
-        loss = self._learner.validate(map(validation.batch, rows))
+        loss = self._learner.validate(self._plan.measured())
         if not math.isfinite(loss):
             raise RunawayError(f"step {self._position.step}: validation loss {loss}")
         at = self._position
@@ -199,7 +222,7 @@ class _Loop:
         return at.step >= budget.max_steps or at.seconds >= budget.max_duration.total_seconds()
 
     def _save(self) -> None:
-        self._position = replace(self._position, cpu_seconds=self._cpu_before + time.process_time())
+        self._position = replace(self._position, cpu_seconds=self._cpu_before + self._plan.cpu())
         self._store.save(self._learner.state(), self._position)
         self._saved = self._plan.clock()
 
