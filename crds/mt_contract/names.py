@@ -24,6 +24,9 @@ LABEL_REVISION = f"{GROUP}/revision"
 # On an InferenceService: digest of what its pod template was made from; set when that changes.
 ANNOTATION_TEMPLATE = f"{GROUP}/template-inputs"
 
+# On a run or its model: the revision in Git that it comes from, for whoever tracks experiments.
+ANNOTATION_GIT_REVISION = f"{GROUP}/git-revision"
+
 # Where a Job or a predictor finds things inside its container.
 CLAIM_ROOT = PurePosixPath("/mnt/pvc")  # pvc://claim/path is CLAIM_ROOT/claim/path
 MODEL_DIR = PurePosixPath("/mnt/models")  # the predictor's artifact

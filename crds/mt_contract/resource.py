@@ -285,6 +285,37 @@ class Rollout:
 
 
 @dataclass(frozen=True)
+class Import:
+    """A model made elsewhere, instead of a training."""
+
+    uri: str
+    digest: str | None = None  # that its manifest must have; None: any that is whole
+
+
+@dataclass(frozen=True)
+class Mlflow:
+    """An MLflow server that runs are told to."""
+
+    tracking_uri: str
+    experiment: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelRegistry:
+    """A Kubeflow Hub model registry."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where runs are told of besides their own folders."""
+
+    mlflow: Mlflow | None = None
+    model_registry: ModelRegistry | None = None
+
+
+@dataclass(frozen=True)
 class History:
     """How many finished runs are kept."""
 
@@ -308,6 +339,7 @@ class ModelSpec:
     rollout: Rollout
     history: History
     service_account_name: str
+    tracking: Tracking = Tracking()
     suspend: bool = False
 
 
@@ -324,6 +356,8 @@ class RunSpec:
     evaluation: Evaluation
     engine: Engine
     service_account_name: str
+    tracking: Tracking = Tracking()
+    import_: Import | None = None
     candidate: bool = False
     suspend: bool = False
     model: str | None = None

@@ -26,8 +26,8 @@ SAMPLES = reference.CRDS.parent / "manifests" / "samples"
 
 # Fields that no view decodes: this release answers them with NotSupportedYet, by their keys.
 LATER = {
-    "model": {"retrain", "tracking", "alerts"},
-    "run": {"tracking", "import", "modelRef"},
+    "model": {"retrain", "alerts"},
+    "run": {"modelRef"},
 }
 
 

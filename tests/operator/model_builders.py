@@ -82,6 +82,7 @@ class Thing:
     state: JobState = JobState.ACTIVE
     message: Message | None = None
     jobs: dict[str, JobView] = field(default_factory=dict)  # of a run
+    links: dict[str, Meta] = field(default_factory=dict)  # of a run: Services between its pods
 
     def meta(self) -> Meta:
         tree = self.manifest["metadata"]
@@ -345,7 +346,7 @@ class World:
 
     def _live_run(self, thing: Thing) -> bool:
         """Let a run go on as the operator would have it, with Jobs that end at once."""
-        if thing.status.get("completionTime"):
+        if thing.status.get("completionTime") and not thing.links:
             return False
         model = ModelView(Meta(MODEL, NAMESPACE, UID), self.spec, self.status)
         observed = ObservedRun(
@@ -356,16 +357,21 @@ class World:
             settings=self.settings,
             model=model,
             jobs=thing.jobs,
+            services=thing.links,
             runs=self._run_views(),
         )
         plan = decide_run(observed)
         for child in plan.apply:
-            name = child.key[1]
+            kind, name = child.key
             meta = Meta(name, NAMESPACE, f"uid-{name}", owner=thing.uid)
+            if kind == "Service":
+                thing.links[name] = meta
+                continue
             stage = child.manifest["metadata"]["labels"][names.LABEL_STAGE]
             thing.jobs[name] = self._ended(meta, stage, thing)
+        gone = [ref.name for ref in plan.delete if thing.links.pop(ref.name, None)]
         thing.status = plan.status if plan.status is not None else thing.status
-        return bool(plan.apply) or plan.status is not None
+        return bool(plan.apply or gone) or plan.status is not None
 
     def _ended(self, meta: Meta, stage: str, thing: Thing) -> JobView:
         if stage == names.Stage.TRAIN and self.data_broken:
@@ -377,7 +383,8 @@ class World:
         judged = EvaluationResult(
             scores, (Comparison("chrF", None, 500, self.chrf),), {"chrF": "nrefs:1"}, 500, "pvc://r"
         )
-        message = trained if stage == names.Stage.TRAIN else judged
+        publishes = stage in (names.Stage.TRAIN, names.Stage.IMPORT)
+        message = trained if publishes else judged
         return JobView(meta, JobState.COMPLETE, message=message)
 
 

@@ -19,6 +19,7 @@ _PLATFORM = "Name one that the message lists, or ask the platform team to add it
 NEXT_STEPS: Mapping[Reason, str] = {
     Reason.RESOLVING: _WAIT,
     Reason.TRAINING: _WAIT,
+    Reason.IMPORTING: _WAIT,
     Reason.EVALUATING: _WAIT,
     Reason.COLLECTING: _WAIT,
     Reason.WAITING_FOR_STORAGE: "Create the claim that the message names.",
@@ -41,6 +42,7 @@ NEXT_STEPS: Mapping[Reason, str] = {
     Reason.DATA_ACCEPTED: _WELL,
     Reason.TRAINED: _WELL,
     Reason.IMPORTED: _WELL,
+    Reason.REUSED: _WELL,
     Reason.EVALUATED: _WELL,
     Reason.BLESSED: _WELL,
     Reason.SERVING: _WELL,

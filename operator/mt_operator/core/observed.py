@@ -221,7 +221,7 @@ class ObservedRun:
     claims: Mapping[str, bool] = field(
         default_factory=dict
     )  # PersistentVolumeClaims that the spec names: exists?
-    # Runs of the same model, itself too: read only where it imports, or compares with one of them.
+    # Runs of the same model, itself too: read only where what came of one of them is asked for.
     runs: tuple[RunView, ...] = ()
 
 

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     # On the way.
     RESOLVING = "Resolving", "The inputs are being completed from the model and the defaults."
     TRAINING = "Training", "The train Job is at work, or about to be."
+    IMPORTING = "Importing", "The import Job is at work, or about to be."
     EVALUATING = "Evaluating", "The evaluate Job is at work, or about to be."
     COLLECTING = "Collecting", "A Job ended without a readable message; its result is read again."
     WAITING_FOR_STORAGE = "WaitingForStorage", "A PersistentVolumeClaim that is named is missing."
@@ -43,7 +44,8 @@ class Reason(StrEnum):
     COMPLETED = "Completed", "Everything that was asked for is done."
     DATA_ACCEPTED = "DataAccepted", "The data passed its checks."
     TRAINED = "Trained", "Training published an artifact."
-    IMPORTED = "Imported", "The artifact was taken over; nothing was trained."
+    IMPORTED = "Imported", "A model made elsewhere became an artifact; nothing was trained."
+    REUSED = "Reused", "An artifact that a run published before is used again; nothing was trained."
     EVALUATED = "Evaluated", "The artifact was evaluated with the engine that will serve it."
     BLESSED = "Blessed", "All gates passed."
     SERVING = "Serving", "A blessed revision serves."

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 Tree = Mapping[str, Any]
-DATA_SCHEMES = ("pvc://",)
 
 
 @dataclass(frozen=True)
@@ -30,33 +29,17 @@ def _any_of(*values: str) -> Callable[[Any], bool]:
     return lambda value: value in values
 
 
-def _other_than(*values: str) -> Callable[[Any], bool]:
-    return lambda value: value is not None and value not in values
-
-
 def _elsewhere(uri: Any) -> bool:
-    return not str(uri).startswith(DATA_SCHEMES)
+    return not str(uri).startswith("pvc://")
 
 
-_CLAIM = "copy it to a claim and write pvc://<claim>/<path>"
 _BY_HAND = "remove it; a changed recipe, or a TrainingRun of your own, starts a training"
 UNSUPPORTED: tuple[Unsupported, ...] = (
     Unsupported("storage.uri", _elsewhere, "write pvc://<claim>/<path>"),
-    Unsupported("data.format", _other_than("Auto", "TSV"), "write TSV, and convert the files"),
-    Unsupported("data.fields", _written, "remove it: the columns of a TSV have no names"),
-    Unsupported("data.train[].uri", _elsewhere, _CLAIM),
-    Unsupported("data.train[].targetUri", _written, "put both languages into one TSV"),
-    Unsupported("data.validation[].uri", _elsewhere, _CLAIM),
-    Unsupported("data.validation[].targetUri", _written, "put both languages into one TSV"),
-    Unsupported("data.test[].uri", _elsewhere, _CLAIM),
-    Unsupported("data.test[].targetUri", _written, "put both languages into one TSV"),
-    Unsupported("data.checks.maxDivergence", _written, "remove it"),
-    Unsupported("training.warmStartFrom", _other_than("None"), "remove it, or write None"),
-    Unsupported("import", _written, "remove it, and train"),
     Unsupported("serving.engine", _any_of("TensorFlow"), "write CTranslate2 or Auto"),
     Unsupported("serving.requestLog", _written, "remove it"),
     Unsupported("retrain", _written, _BY_HAND),
-    Unsupported("tracking", _written, "remove it: a run's own folder holds everything"),
+    Unsupported("tracking.modelRegistry", _written, "remove it: a run's folder holds it all"),
 )
 
 

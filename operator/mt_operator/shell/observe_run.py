@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mt_contract import names
+from mt_contract.defaults import merge
 from mt_operator.core.observed import ModelView, ObservedRun, RunView, Tree
 from mt_operator.core.run.baseline import LATEST_BLESSED
 from mt_operator.shell.api import Object
@@ -76,12 +77,25 @@ async def _model(world: World, namespace: str, spec: Tree) -> ModelView | None:
 async def _siblings(
     world: World, namespace: str, spec: Tree, model: ModelView | None
 ) -> tuple[RunView, ...]:
-    """Return the runs of the model, where a decision may ask what one of them measured."""
-    inherited = (model.spec.get("evaluation") or {}).get("baseline") if model else None
-    baseline = (spec.get("evaluation") or {}).get("baseline", inherited)
-    if model is None or not ("import" in spec or baseline == LATEST_BLESSED):
+    if model is None or not asks_of_others(spec, model.spec):
         return ()
     return tuple(map(run_view, await runs_of(world.api, namespace, model.meta.name)))
+
+
+def asks_of_others(spec: Tree, model: Tree) -> bool:
+    """Return whether a decision may ask what came of another run of the model.
+
+    Args:
+        spec: of the run.
+        model: spec of its model, where what the run does not set comes from.
+    """
+    whole = merge(model, spec)
+    chosen = {
+        (whole.get("evaluation") or {}).get("baseline"),
+        (whole.get("training") or {}).get("warmStartFrom"),
+    }
+    compares = "maxDivergence" in ((whole.get("data") or {}).get("checks") or {})
+    return "import" in spec or LATEST_BLESSED in chosen or compares
 
 
 async def _claims(

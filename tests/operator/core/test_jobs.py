@@ -176,7 +176,7 @@ def test_the_trainer_is_given_the_recipe_and_the_test_data() -> None:
     assert mounts(task) == {"models": True, "corpora": False}
 
 
-def test_the_evaluator_is_given_what_gates_name_but_no_bounds() -> None:
+def test_the_evaluator_is_given_what_gates_name_and_bounds_only_to_show() -> None:
     gates = [
         {"name": "a", "metric": "chrF", "min": "40"},
         {"name": "b", "metric": "chrF", "minDelta": "-0.5"},
@@ -191,6 +191,11 @@ def test_the_evaluator_is_given_what_gates_name_but_no_bounds() -> None:
         "fields": {"source": "source", "target": "target"},
         "confidence": "0.95",
         "comparisons": [{"metric": "chrF"}, {"metric": "BLEU", "slice": "legal"}],
+        "gates": [
+            {"name": "a", "metric": "chrF", "rule": "min 40"},
+            {"name": "b", "metric": "chrF", "rule": "minDelta -0.5"},
+            {"name": "c", "metric": "BLEU", "slice": "legal", "rule": "min 15"},
+        ],
         "seed": 42,
     }
     assert json.loads(given["MT_ARTIFACT"]) == {"uri": ARTIFACT.uri, "digest": DIGEST}
@@ -235,6 +240,10 @@ def test_placement_is_passed_on_to_the_train_job_alone() -> None:
     spec = job(task).manifest["spec"]
     assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (0, 5400)
     judge = evaluate(training=training)
+    # Test data lies where training data does; the judge needs no more than to read it.
+    assert container(judge)["envFrom"] == training["envFrom"]
+    assert container(judge)["env"][0] == training["env"][0]
+    assert "activeDeadlineSeconds" not in job(judge).manifest["spec"]
     assert "nodeSelector" not in pod(judge)
     assert "nvidia.com/gpu" not in container(judge)["resources"]["limits"]
 

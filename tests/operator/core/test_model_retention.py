@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.operator.model_builders import MINUTE, World, served, upgraded
 
 
@@ -48,10 +49,29 @@ def test_runs_that_users_or_git_made_stay() -> None:
     assert "experiment" in world.runs
 
 
-def test_run_that_trained_an_imported_artifact_stays() -> None:
+def test_run_that_trained_an_artifact_that_is_reused_stays() -> None:
     world = served(history={"succeeded": 0}, rollout={"rollbackWindow": 0})
     trained = world.production["run"]
     world.change(serving={"beamSize": 1})
     world.run_until("UpToDate")
     world.settle()
     assert set(world.runs) == {trained, world.production["run"]}
+
+
+@pytest.mark.parametrize("key", ["parent", "previous"])
+def test_what_an_unfinished_training_begins_from_stays_until_it_is_over(key: str) -> None:
+    world = served(history={"succeeded": 0}, rollout={"rollbackWindow": 0})
+    first = world.production["run"]
+    world.create_run("experiment", {"training": {"seed": 9}})
+    # The world lets a run stand still that says when it ended.
+    stands_still = {"completionTime": "2026-11-21T13:00:00Z"}
+    begun = {"inputs": {key: {"run": first, "uri": "pvc://m/x"}}}
+    world.runs["experiment"].status = stands_still | begun
+    _train(world, 1)
+    world.settle()
+    assert world.production["run"] != first
+    assert first in world.runs
+    failed = {"conditions": [{"type": "Failed", "status": "True"}]}
+    world.runs["experiment"].status = stands_still | begun | failed
+    world.settle()
+    assert first not in world.runs

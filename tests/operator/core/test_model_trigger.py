@@ -42,7 +42,13 @@ QUALITY = {"name": "quality", "metric": "chrF", "min": "40"}
         pytest.param({"training": {"seed": 42}}, None, id="a default written out"),
         pytest.param({"serving": {"beamSize": 4}}, None, id="an engine's default written out"),
         pytest.param({"evaluation": {"confidence": "0.95"}}, None, id="a gate's default written"),
+        pytest.param({"training": {"warmStartFrom": "Production"}}, "Spec", id="a warm start"),
+        pytest.param({"data": {"format": "TSV"}}, "Spec", id="the format of the data"),
         pytest.param({"training": {"queueName": "mt"}}, None, id="a queue"),
+        pytest.param({"training": {"nodes": 4}}, None, id="the number of nodes"),
+        pytest.param(
+            {"tracking": {"mlflow": {"trackingUri": "http://mlflow"}}}, None, id="the tracking"
+        ),
         pytest.param({"training": {"nodeSelector": {"gpu": "a"}}}, None, id="a node selector"),
         pytest.param({"training": {"resources": {"limits": {"memory": "9Gi"}}}}, None, id="memory"),
         pytest.param({"rollout": {"scaleDownDelay": "1m"}}, None, id="the rollout"),
@@ -95,7 +101,7 @@ def test_change_in_place_keeps_the_defaults_that_were_stored() -> None:
     assert world.production["engine"]["image"] == IMAGES.predictor
 
 
-def test_import_keeps_the_artifact_and_says_where_its_recipe_is_known() -> None:
+def test_reuse_keeps_the_artifact_and_says_where_its_recipe_is_known() -> None:
     world = served()
     trained = world.production
     for beam in (1, 2):  # the second imports what the first imported
@@ -129,7 +135,7 @@ def test_judgement_that_production_fails_leaves_it_serving() -> None:
     assert world.condition("Ready") == "True"
 
 
-def test_gate_edited_while_training_waits_for_the_artifact_and_imports_it() -> None:
+def test_gate_edited_while_training_waits_for_the_artifact_and_reuses_it() -> None:
     world = upgraded()
     world.look()
     world.look()
@@ -214,3 +220,75 @@ def _other(value: Any) -> Any:
     if isinstance(value, Mapping):
         return _shifted(value)
     return value + 1 if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+IMPORT: Mapping[str, Any] = {"candidate": True, "import": {"uri": "hf://org/model"}}
+
+
+def test_a_promotion_starts_no_run_that_would_begin_from_it() -> None:
+    world = served(training={"warmStartFrom": "Production"})
+    (first,) = world.runs.values()
+    assert "parent" not in first.status["inputs"]  # there was no production yet
+    world.change(training={"seed": 7})
+    world.run_until("UpToDate")
+    runs = dict(world.runs)
+    parent = runs[world.production["run"]].status["inputs"]["parent"]
+    assert parent["run"] == first.meta().name
+    world.now += MINUTE
+    world.run_until("UpToDate")
+    assert set(world.runs) == set(runs)
+
+
+def test_a_retrain_by_hand_begins_from_what_is_in_production_then() -> None:
+    world = served(training={"warmStartFrom": "Production"})
+    first = world.production["run"]
+    world.ask("retrain", "again")
+    world.run_until("UpToDate")
+    assert world.production["run"] != first
+    assert world.runs[world.production["run"]].status["inputs"]["parent"]["run"] == first
+
+
+def test_a_model_made_elsewhere_is_rolled_out_like_any_other() -> None:
+    world = served()
+    world.create_run("from-elsewhere", IMPORT)
+    world.run_until("UpToDate")
+    assert world.production["run"] == "from-elsewhere"
+    folder = world.runs["from-elsewhere"].status["inputs"]["folder"]
+    assert world.production["artifact"]["uri"] == f"{folder}/model"
+
+
+def test_a_model_made_elsewhere_that_fails_its_gates_is_not_rolled_out() -> None:
+    world = served()
+    before = world.production
+    world.chrf = "12.0"
+    world.create_run("from-elsewhere", IMPORT)
+    world.settle()
+    assert world.production == before
+    assert world.runs["from-elsewhere"].status["evaluation"]["verdict"] == "Failed"
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        pytest.param({"training": {"seed": 7}}, "Spec", id="another recipe trains"),
+        pytest.param({"serving": {"beamSize": 1}}, "Serving", id="another engine: own artifact"),
+    ],
+)
+def test_a_model_made_elsewhere_answers_no_recipe(change: Mapping[str, Any], cause: str) -> None:
+    world = served()
+    first = world.production["run"]
+    world.create_run("from-elsewhere", IMPORT)
+    world.run_until("UpToDate")
+    world.now += MINUTE
+    world.change(**change)
+    world.run_until("UpToDate")
+    meta = world.runs[world.production["run"]].meta()
+    assert meta.annotations[ANNOTATION_CAUSE] == cause
+    assert meta.annotations.get("translation.kubeflow.org/source-run", first) == first
+
+
+def test_several_nodes_leave_no_service_behind() -> None:
+    world = served(training={"nodes": 2})
+    world.settle()
+    assert [run.links for run in world.runs.values()] == [{}]
+    assert all(len(run.jobs) == 2 for run in world.runs.values())

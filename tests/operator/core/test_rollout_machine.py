@@ -41,6 +41,10 @@ WAITING = [{"setWeight": 10}, {"pause": {}}, {"setWeight": 50}, {"setWeight": 10
 CHANGES: list[Mapping[str, Any]] = [
     {"training": {"seed": 1}},
     {"training": {"seed": 2}},
+    {"training": {"nodes": 2}},
+    {"training": {"warmStartFrom": "Production"}},
+    {"training": {"warmStartFrom": "LatestBlessed"}},
+    {"data": {"checks": {"maxDivergence": "0.2"}}},
     {"serving": {"beamSize": 1}},
     {"serving": {"beamSize": 2}},
     {"serving": {"replicas": {"min": 2, "max": 4}}},
@@ -226,6 +230,12 @@ class Rollouts(RuleBasedStateMachine):
         if f"by-hand-{seed}" not in self.world.runs:
             spec = {"candidate": True, "training": {"seed": seed}}
             self.world.create_run(f"by-hand-{seed}", spec)
+
+    @rule(number=st.integers(1, 2))
+    def model_from_elsewhere_is_imported(self, number: int) -> None:
+        if f"import-{number}" not in self.world.runs:
+            spec = {"candidate": True, "import": {"uri": f"hf://org/model-{number}"}}
+            self.world.create_run(f"import-{number}", spec)
 
     def _heal(self) -> None:
         world, users = self.world, self.world.users

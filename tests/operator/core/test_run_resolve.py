@@ -25,7 +25,7 @@ from mt_contract import recipe
 from mt_contract.codec import format_time
 from mt_contract.defaults import Images, drop, merge
 from mt_contract.resource import Condition
-from mt_operator.core.children.training_run import importing_run, training_run
+from mt_operator.core.children.training_run import reusing_run, training_run
 from mt_operator.core.conditions import get_condition, read_conditions
 from mt_operator.core.observed import ObservedRun
 from mt_operator.core.plan import Plan
@@ -104,14 +104,14 @@ def test_a_run_of_the_operator_takes_nothing_that_the_model_got_later() -> None:
     assert status["recipe"]["training"]["budget"]["maxSteps"] == 100_000
 
 
-def test_an_imported_artifact_goes_straight_to_its_evaluation() -> None:
+def test_an_artifact_that_is_reused_goes_straight_to_its_evaluation() -> None:
     spec = {**MODEL_REFERENCE, **SPEC, **IMPORT}
     status = status_of(observed_run(spec, model=model_view(), meta=OWN))
     assert status["attempts"] == {"train": 0, "evaluate": 1}
     assert status["artifact"] == {"uri": "pvc://models/old/model", "digest": DIGEST}
     assert status["cause"] == "Serving"
     assert "training" not in status["recipe"]  # it did not run with any
-    assert condition(status, "Trained").reason == "Imported"
+    assert condition(status, "Trained").reason == "Reused"
     assert status["progress"]["stage"] == "Evaluating"
 
 
@@ -120,7 +120,7 @@ def test_the_runs_that_a_model_makes_can_be_begun() -> None:
     artifact = {"uri": "pvc://models/old/model", "digest": DIGEST}
     for child in (
         training_run(model.meta, model.spec, RUN, "Spec"),
-        importing_run(model.meta, model.spec, RUN, "Evaluation", "old", artifact),
+        reusing_run(model.meta, model.spec, RUN, "Evaluation", "old", artifact),
     ):
         metadata = child.manifest["metadata"]
         owner = metadata["ownerReferences"][0]["uid"]
@@ -232,16 +232,22 @@ REFUSED = [
         id="a field that is not acted on",
     ),
     pytest.param(
-        observed_run({**SPEC, **IMPORT}),
-        "NotSupportedYet",
-        "spec.import",
-        id="a user's own import",
+        observed_run({**without("evaluation", "gates"), **IMPORT}),
+        "SpecIncomplete",
+        "spec.evaluation.gates: is required",
+        id="an import without gates",
     ),
     pytest.param(
-        observed_run({**MODEL_REFERENCE, **SPEC, **IMPORT}, model=model_view()),
-        "NotSupportedYet",
-        "spec.import",
-        id="a user's own import that names a model",
+        observed_run(spec_with(data={"train": [{"uri": "file:///etc/passwd"}]})),
+        "SpecInvalid",
+        "spec.data.train[0].uri: 'file:///etc/passwd' begins with none of pvc, s3",
+        id="a place that Jobs must not read",
+    ),
+    pytest.param(
+        observed_run(spec_with(data={"test": [{"uri": "pvc://c/a", "targetUri": "pvc://c/../b"}]})),
+        "SpecInvalid",
+        "spec.data.test[0].targetUri",
+        id="the other side's path climbs out of its claim",
     ),
     pytest.param(
         observed_run(
@@ -251,7 +257,7 @@ REFUSED = [
         ),
         "SpecInvalid",
         "must hold the artifact's digest",
-        id="an import without the digest that was blessed",
+        id="an artifact that is reused without the digest that was blessed",
     ),
 ]
 

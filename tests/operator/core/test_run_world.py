@@ -25,7 +25,7 @@ from tests.operator.builders import (
     spec_with,
     train_result,
 )
-from tests.operator.run_builders import measuring_run
+from tests.operator.run_builders import PRODUCTION, measuring_run
 
 from mt_contract.defaults import drop
 from mt_contract.names import LABEL_STAGE, Stage
@@ -65,7 +65,7 @@ LOST = {
     Stage.COLLECT_TRAIN: End(train_result()),
     Stage.COLLECT_EVALUATE: End(evaluation_result()),
 }
-IMPORTING = replace(
+REUSING = replace(
     observed_run(
         {
             **MODEL_REFERENCE,
@@ -78,7 +78,14 @@ IMPORTING = replace(
     ),
     model=model_view(),
 )
-MEASURED = replace(IMPORTING, runs=(measuring_run(),))
+IMPORTING = observed_run(
+    {**drop(SPEC, frozenset({"training"})), "import": {"uri": "s3://models/elsewhere"}}
+)
+WARM = observed_run(
+    {**MODEL_REFERENCE, **spec_with(training={"warmStartFrom": "Production"})},
+    model=model_view(status={"production": PRODUCTION}),
+)
+MEASURED = replace(REUSING, runs=(measuring_run(),))
 TOGETHER = observed_run(spec_with(training={"nodes": 3}))
 BOTH = (Stage.TRAIN, Stage.EVALUATE)
 SCRIPTS = {
@@ -88,8 +95,22 @@ SCRIPTS = {
         BOTH,
         GOOD | {Stage.EVALUATE: End(evaluation_result(comparison(value="1")))},
     ),
-    "imported and evaluated": Script(RunStage.SUCCEEDED, (Stage.EVALUATE,), GOOD, IMPORTING),
-    "imported, and only its bounds are new": Script(RunStage.SUCCEEDED, (), {}, MEASURED),
+    "reused and evaluated": Script(RunStage.SUCCEEDED, (Stage.EVALUATE,), GOOD, REUSING),
+    "reused, and only its bounds are new": Script(RunStage.SUCCEEDED, (), {}, MEASURED),
+    "imported and evaluated": Script(
+        RunStage.SUCCEEDED,
+        (Stage.IMPORT, Stage.EVALUATE),
+        GOOD | {Stage.IMPORT: End(train_result(dataset={}))},
+        IMPORTING,
+    ),
+    "imported, its result lost and collected": Script(
+        RunStage.SUCCEEDED,
+        (Stage.IMPORT, Stage.COLLECT_TRAIN, Stage.EVALUATE),
+        LOST | GOOD | {Stage.IMPORT: End()},
+        IMPORTING,
+    ),
+    "no model to import": Script(RunStage.FAILED, (Stage.IMPORT,), {Stage.IMPORT: BAD}, IMPORTING),
+    "trained from what is in production": Script(RunStage.SUCCEEDED, BOTH, GOOD, WARM),
     "both results lost and collected": Script(
         RunStage.SUCCEEDED,
         (Stage.TRAIN, Stage.COLLECT_TRAIN, Stage.EVALUATE, Stage.COLLECT_EVALUATE),

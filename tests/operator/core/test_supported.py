@@ -9,52 +9,18 @@ from tests.operator.builders import SPEC, spec_with
 
 from mt_operator.core.supported import UNSUPPORTED, unsupported_message, values_at
 
-
-def source(**keys: str) -> list[dict[str, str]]:
-    return [{"uri": "pvc://corpora/a.tsv"}, {"uri": "pvc://corpora/b.tsv"} | keys]
-
-
 CASES: dict[str, tuple[dict[str, Any], str]] = {
-    "storage.uri": ({"storage": {"uri": "s3://bucket/x"}}, "spec.storage.uri"),
-    "data.format": ({"data": {"format": "JSONL"}}, "spec.data.format"),
-    "data.fields": ({"data": {"fields": {"source": "pt"}}}, "spec.data.fields"),
-    "data.train[].uri": (
-        {"data": {"train": source(uri="hf://opus/x")}},
-        "spec.data.train[1].uri (copy it to a claim",
-    ),
-    "data.train[].targetUri": (
-        {"data": {"train": source(targetUri="pvc://corpora/b.en")}},
-        "spec.data.train[1].targetUri",
-    ),
-    "data.validation[].uri": (
-        {"data": {"validation": source(uri="file:///etc/passwd")}},
-        "spec.data.validation[1].uri",
-    ),
-    "data.validation[].targetUri": (
-        {"data": {"validation": source(targetUri="pvc://corpora/b.en")}},
-        "spec.data.validation[1].targetUri",
-    ),
-    "data.test[].uri": ({"data": {"test": source(uri="gs://b/x")}}, "spec.data.test[1].uri"),
-    "data.test[].targetUri": (
-        {"data": {"test": source(targetUri="pvc://corpora/b.en")}},
-        "spec.data.test[1].targetUri",
-    ),
-    "data.checks.maxDivergence": (
-        {"data": {"checks": {"maxDivergence": "0.2"}}},
-        "spec.data.checks.maxDivergence",
-    ),
-    "training.warmStartFrom": (
-        {"training": {"warmStartFrom": "Production"}},
-        "spec.training.warmStartFrom",
-    ),
-    "import": ({"import": {"uri": "pvc://models/x/model"}}, "spec.import"),
+    "storage.uri": ({"storage": {"uri": "s3://bucket/x"}}, "spec.storage.uri (write pvc://"),
     "serving.engine": ({"serving": {"engine": "TensorFlow"}}, "spec.serving.engine"),
     "serving.requestLog": (
         {"serving": {"requestLog": {"sink": "http://log"}}},
         "spec.serving.requestLog",
     ),
     "retrain": ({"retrain": {"schedule": {"cron": "0 3 * * 1"}}}, "spec.retrain"),
-    "tracking": ({"tracking": {"mlflow": {"trackingUri": "http://m"}}}, "spec.tracking"),
+    "tracking.modelRegistry": (
+        {"tracking": {"modelRegistry": {"url": "http://hub"}}},
+        "spec.tracking.modelRegistry",
+    ),
 }
 
 
@@ -74,7 +40,18 @@ def test_a_field_that_is_not_acted_on_is_refused_by_name(path: str) -> None:
 ALLOWED: list[Any] = [
     pytest.param({}, id="nothing"),
     pytest.param({"data": {"format": "TSV"}}, id="TSV"),
-    pytest.param({"training": {"nodes": 4, "warmStartFrom": "None"}}, id="several nodes"),
+    pytest.param({"training": {"nodes": 4}}, id="several nodes"),
+    pytest.param({"training": {"warmStartFrom": "Production"}}, id="a warm start"),
+    pytest.param({"import": {"uri": "hf://org/model"}}, id="an import"),
+    pytest.param({"tracking": {"mlflow": {"trackingUri": "http://mlflow"}}}, id="MLflow"),
+    pytest.param(
+        {"data": {"format": "JSONL", "fields": {"source": "pt"}}}, id="columns with names"
+    ),
+    pytest.param(
+        {"data": {"train": [{"uri": "s3://b/x.pt", "targetUri": "s3://b/x.en"}]}},
+        id="two files, in a bucket",
+    ),
+    pytest.param({"data": {"checks": {"maxDivergence": "0.2"}}}, id="divergence"),
     pytest.param({"evaluation": {"baseline": "None"}}, id="no baseline"),
     pytest.param(
         {"serving": {"engine": "Auto", "deploymentMode": "Knative", "replicas": {"max": 4}}},
@@ -94,11 +71,11 @@ def test_what_is_acted_on_is_let_through(changes: dict[str, Any]) -> None:
 
 
 def test_all_refused_fields_are_named_at_once() -> None:
-    changes: Any = {"tracking": {"mlflow": {}}, "serving": {"engine": "TensorFlow"}}
+    changes: Any = {"storage": {"uri": "gs://b"}, "serving": {"engine": "TensorFlow"}}
     message = unsupported_message(spec_with(**changes))
     assert message == (
-        "This release does not act on spec.serving.engine (write CTranslate2 or Auto); "
-        "spec.tracking (remove it: a run's own folder holds everything)."
+        "This release does not act on spec.storage.uri (write pvc://<claim>/<path>); "
+        "spec.serving.engine (write CTranslate2 or Auto)."
     )
 
 

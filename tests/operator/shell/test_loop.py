@@ -27,7 +27,7 @@ from mt_operator.shell.errors import (
 from mt_operator.shell.loop import ON_ITS_WAY, RESYNC, Loop, decided, next_look
 from mt_operator.shell.metrics import Metrics
 from mt_operator.shell.observe import Snapshot
-from mt_operator.shell.observe_run import claims_in
+from mt_operator.shell.observe_run import asks_of_others, claims_in
 from mt_operator.shell.queue import Key, Queue
 from mt_operator.shell.runs import finished
 
@@ -142,6 +142,29 @@ def test_claims_of_all_locations_in_a_spec() -> None:
         "note": "pvc://not/a-location",
     }
     assert set(claims_in(spec)) == {"models", "corpora", "d"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "model", "asks"),
+    [
+        pytest.param({}, {}, False, id="nothing"),
+        pytest.param({"training": {"warmStartFrom": "Production"}}, {}, False, id="production"),
+        pytest.param({"training": {"warmStartFrom": "LatestBlessed"}}, {}, True, id="warm start"),
+        pytest.param({}, {"evaluation": {"baseline": "LatestBlessed"}}, True, id="the model's"),
+        pytest.param(
+            {"evaluation": {"baseline": "None"}},
+            {"evaluation": {"baseline": "LatestBlessed"}},
+            False,
+            id="the run's own goes first",
+        ),
+        pytest.param({}, {"data": {"checks": {"maxDivergence": "0.2"}}}, True, id="divergence"),
+        pytest.param({"import": {"uri": "pvc://m/x"}}, {}, True, id="an artifact used again"),
+    ],
+)
+def test_other_runs_are_read_only_where_a_decision_may_ask(
+    spec: Any, model: Any, asks: bool
+) -> None:
+    assert asks_of_others(spec, model) is asks
 
 
 @pytest.mark.parametrize(

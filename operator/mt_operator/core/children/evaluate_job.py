@@ -7,15 +7,18 @@ from typing import Any
 
 from mt_contract.defaults import TRAINING
 from mt_contract.names import Stage
-from mt_contract.resource import ArtifactRef, Placement
+from mt_contract.resource import ArtifactRef, Gate, Placement
 from mt_operator.core.children.pod import Task
-from mt_operator.core.children.run_task import run_task
+from mt_operator.core.children.run_task import run_task, tracked
+from mt_operator.core.children.sources import locations
+from mt_operator.core.gate import rule_text
 from mt_operator.core.observed import ObservedRun
 from mt_operator.core.run.inputs import Baseline, Work
 
-PLACEMENT = Placement(
-    resources={"requests": {"cpu": "250m", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
-)
+RESOURCES: Mapping[str, Any] = {
+    "requests": {"cpu": "250m", "memory": "1Gi"},
+    "limits": {"memory": "4Gi"},
+}
 _ENGINE = ("engine", "precision", "beamSize")
 
 
@@ -27,7 +30,7 @@ def evaluate_task(observed: ObservedRun, work: Work, artifact: ArtifactRef) -> T
         "MT_EVALUATION": _evaluation(work),
         "MT_ENGINE": {key: work.raw_inputs["engine"][key] for key in _ENGINE},
         "MT_LANGUAGES": f"{work.recipe['sourceLanguage']}-{work.recipe['targetLanguage']}",
-    }
+    } | tracked(work)
     if baseline is not None:
         env["MT_BASELINE"] = _baseline(baseline)
     return run_task(
@@ -41,14 +44,22 @@ def evaluate_task(observed: ObservedRun, work: Work, artifact: ArtifactRef) -> T
         reads=(
             artifact.uri,
             *((baseline.uri,) if baseline else ()),
-            *(source["uri"] for source in inputs.test),
+            *locations(inputs.test),
         ),
-        placement=PLACEMENT,
+        # Test data may lie where training data does: with the same credentials.
+        placement=Placement(
+            resources=RESOURCES,
+            env=inputs.placement.env,
+            env_from=inputs.placement.env_from,
+        ),
     )
 
 
 def _evaluation(work: Work) -> Mapping[str, Any]:
-    """Return what is measured: each metric and slice that a gate names, once; no bounds."""
+    """Return what is measured: each metric and slice that a gate names, once.
+
+    Bounds go along as text, for whoever reads the report: the gates alone judge.
+    """
     evaluation, data = work.inputs.evaluation, work.recipe["data"]
     pairs = dict.fromkeys((gate.metric, gate.slice) for gate in evaluation.gates)
     return {
@@ -59,8 +70,14 @@ def _evaluation(work: Work) -> Mapping[str, Any]:
         "comparisons": [
             {"metric": metric} | ({"slice": slice} if slice else {}) for metric, slice in pairs
         ],
+        "gates": [_shown(gate) for gate in evaluation.gates],
         "seed": work.recipe.get("training", TRAINING)["seed"],
     }
+
+
+def _shown(gate: Gate) -> Mapping[str, str]:
+    place = {"slice": gate.slice} if gate.slice else {}
+    return {"name": gate.name, "metric": gate.metric, **place, "rule": rule_text(gate)}
 
 
 def _baseline(baseline: Baseline) -> Mapping[str, Any]:

@@ -13,6 +13,15 @@ from mt_operator.core.observed import ObservedRun
 from mt_operator.core.run.inputs import Work
 
 
+def tracked(work: Work) -> dict[str, Any]:
+    """Return where else a Job tells of the run, as its environment says it; nothing if nowhere."""
+    told = work.inputs.tracking
+    if told is None:
+        return {}
+    server = {"trackingUri": told.tracking_uri, "experiment": told.experiment}
+    return {"MT_TRACKING": server, "MT_TAGS": dict(told.tags)}
+
+
 def run_task(
     observed: ObservedRun,
     work: Work,

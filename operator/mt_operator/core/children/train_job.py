@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mt_contract import names
+from mt_contract.codec import to_json
 from mt_contract.names import Stage
 from mt_operator.core.children.pod import Task
-from mt_operator.core.children.run_task import run_task
+from mt_operator.core.children.run_task import run_task, tracked
+from mt_operator.core.children.sources import locations
 from mt_operator.core.observed import Meta, ObservedRun
 from mt_operator.core.run.inputs import Work
 
@@ -23,9 +25,14 @@ def train_task(observed: ObservedRun, work: Work) -> Task:
     """Return the train Job of the run."""
     data, inputs = work.recipe["data"], work.inputs
     sources = [*data["train"], *data.get("validation", ()), *inputs.test]
+    origins = [each for each in (inputs.parent, inputs.previous) if each]
     attempt = observed.status["attempts"]["train"]
     # The test data is for the check that no sentence of it is trained on.
-    env: dict[str, Any] = {"MT_RECIPE": work.recipe, "MT_TEST": inputs.test}
+    env: dict[str, Any] = {"MT_RECIPE": work.recipe, "MT_TEST": inputs.test} | tracked(work)
+    if inputs.parent:
+        env["MT_PARENT"] = to_json(inputs.parent)
+    if inputs.previous:
+        env["MT_PREVIOUS"] = inputs.previous.uri
     return run_task(
         observed,
         work,
@@ -34,7 +41,7 @@ def train_task(observed: ObservedRun, work: Work) -> Task:
         image=work.recipe["training"]["image"],
         args=("train",),
         env=env | dict(_together(observed.meta, inputs.placement.nodes, attempt)),
-        reads=tuple(source["uri"] for source in sources),
+        reads=(*locations(sources), *(each.uri for each in origins)),
         placement=inputs.placement,
     )
 

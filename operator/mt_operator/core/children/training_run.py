@@ -12,8 +12,8 @@ from mt_operator.core.observed import Meta
 from mt_operator.core.plan import Child, Mode
 
 ANNOTATION_CAUSE = f"{names.GROUP}/cause"
-ANNOTATION_DIGEST = f"{names.GROUP}/artifact-digest"  # of what is imported
-ANNOTATION_SOURCE = f"{names.GROUP}/source-run"  # the run that trained what is imported
+ANNOTATION_DIGEST = f"{names.GROUP}/artifact-digest"  # of what is reused
+ANNOTATION_SOURCE = f"{names.GROUP}/source-run"  # the run that trained what is reused
 ANNOTATION_SUPERSEDED = f"{names.GROUP}/superseded"  # we suspended it, so we may resume it
 
 # What a run takes over as it is written, so that its model may change under it.
@@ -34,7 +34,7 @@ def training_run(owner: Meta, spec: Mapping[str, Any], name: str, cause: str) ->
     return _run(owner, spec, name, {ANNOTATION_CAUSE: cause}, training)
 
 
-def importing_run(
+def reusing_run(
     owner: Meta,
     spec: Mapping[str, Any],
     name: str,
@@ -50,7 +50,7 @@ def importing_run(
         name: of the run.
         cause: Serving or Evaluation.
         source: the run that trained the artifact: its recipe is this run's, too.
-        artifact: what is imported.
+        artifact: what is reused.
     """
     annotations = {
         ANNOTATION_CAUSE: cause,

@@ -29,10 +29,10 @@ def asked_digest(spec: Tree) -> str:
 
 
 def same_recipe(spec: Tree, run: RunView, runs: Mapping[str, RunView], images: Images) -> bool:
-    """Return whether what ``run`` trained (or imports) is what ``spec`` asks to be trained."""
+    """Return whether what ``run`` trained (or reuses) is what ``spec`` asks to be trained."""
     root = runs.get(run.meta.annotations.get(ANNOTATION_SOURCE, run.meta.name))
-    if root is None:
-        return False
+    if root is None or "import" in root.spec:
+        return False  # nobody knows the recipe of a model that was made elsewhere
     inputs, stored = _inputs(root), drop(root.status.get("recipe") or {}, frozenset({"digest"}))
     if not inputs.get("written") or not stored:  # not resolved yet
         return recipe.written(root.spec) == recipe.written(spec)

@@ -102,7 +102,7 @@ def made_to_be_tried(s: Situation, status: ModelStatus, run: RunView) -> bool:
 
 
 def _of_source(s: Situation, status: ModelStatus) -> Outcome:
-    """Return how far the run is that will be imported, once it has an artifact."""
+    """Return how far the run is whose artifact will be reused, once it has one."""
     asked = status.asked
     source = s.runs.get(asked.source) if asked and asked.source else None
     if source is None:

@@ -11,7 +11,7 @@ from mt_operator.core.children.inference_service import ACCOUNT
 from mt_operator.core.children.probe_job import probe_job, probe_job_name
 from mt_operator.core.children.training_run import (
     ANNOTATION_SUPERSEDED,
-    importing_run,
+    reusing_run,
     superseded_run,
     training_run,
 )
@@ -133,7 +133,7 @@ def _asked_run(s: Situation, status: ModelStatus) -> Iterator[Child]:
     if asked.source is None:
         yield training_run(s.meta, s.spec, asked.run, asked.cause.value)
     elif (source := s.runs.get(asked.source)) and (found := artifact(source)):
-        yield importing_run(s.meta, s.spec, asked.run, asked.cause.value, asked.source, found)
+        yield reusing_run(s.meta, s.spec, asked.run, asked.cause.value, asked.source, found)
 
 
 def _needed_runs(status: ModelStatus) -> set[str | None]:

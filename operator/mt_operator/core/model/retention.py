@@ -16,6 +16,7 @@ from mt_operator.core.model.state import ModelStatus
 from mt_operator.core.model.turn import Situation
 from mt_operator.core.observed import RunView
 from mt_operator.core.plan import Ref
+from mt_operator.core.run.origin import origins_of
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -29,7 +30,7 @@ def expired_runs(s: Situation, status: ModelStatus) -> tuple[Ref, ...]:
     needed = _needed(s, status)
     gone = {run.meta.name: run for run in surplus if run.meta.name not in needed}
     kept = (run for name, run in s.runs.items() if name not in gone)
-    # An imported artifact's recipe is known by the run that trained it.
+    # The recipe of an artifact that is reused is known by the run that trained it.
     sources = {run.meta.annotations.get(ANNOTATION_SOURCE) for run in kept}
     return tuple(
         Ref(names.API_VERSION, names.RUN_KIND, name, run.meta.uid)
@@ -53,4 +54,6 @@ def _needed(s: Situation, status: ModelStatus) -> set[str | None]:
     needed: set[str | None] = {build.run for build in builds(status)}
     needed |= {entry.build.run for entry in status.previous[: s.rollout.rollback_window]}
     needed |= {asked.run, asked.source} if asked else set()
+    for run in s.runs.values():  # what a training begins from stays until it is over
+        needed |= set() if outcome(run).ended else origins_of(run.status)
     return needed | ({candidate.run} if candidate else set())

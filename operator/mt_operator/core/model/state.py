@@ -45,7 +45,7 @@ class Asked:
     run: str
     since: datetime
     cause: Cause | None = None  # None: the run was there already
-    source: str | None = None  # the run whose artifact is imported
+    source: str | None = None  # the run whose artifact is reused
     token: str = ""  # of the retry or retrain that asked once more
 
 

@@ -92,7 +92,7 @@ def _best(s: Situation, status: ModelStatus, runs: list[RunView]) -> RunView:
 
 
 def _lends(run: RunView) -> bool:
-    """Return whether ``run`` has an artifact to import, or may still come to one."""
+    """Return whether ``run`` has an artifact to lend, or may still come to one."""
     return artifact(run) is not None or not outcome(run).ended
 
 

@@ -1,10 +1,13 @@
 """One decision about a TrainingRun: what its Jobs are, and what its status says next.
 
     Resolving  -> Training    what was asked for is complete
-    Resolving  -> Evaluating  an artifact is imported: none is trained
+    Resolving  -> Importing   a model made elsewhere is asked for
+    Resolving  -> Evaluating  an artifact is reused: none is trained
     Resolving  -> Succeeded   only bounds changed: judged at once
     Training   -> Evaluating  the train Job published an artifact
     Training   -> Failed      its Job failed, or its result is lost
+    Importing  -> Evaluating  the import Job published an artifact
+    Importing  -> Failed      its Job failed, or its result is lost
     Evaluating -> Succeeded   there are scores, and gates judged them
     Evaluating -> Failed      its Job failed, or its result is lost
 
@@ -26,6 +29,7 @@ from mt_operator.core.conditions import get_condition, read_conditions, write_co
 from mt_operator.core.observed import ObservedRun
 from mt_operator.core.plan import Event, ImpossibleError, Plan, Ref
 from mt_operator.core.run.evaluating import evaluate
+from mt_operator.core.run.importing import import_model
 from mt_operator.core.run.jobs import is_active, ref_of
 from mt_operator.core.run.resolve import resolve_run
 from mt_operator.core.run.stage import OVER, RunStage, stage_of
@@ -50,7 +54,7 @@ def stop_jobs(observed: ObservedRun) -> Step | None:
 
 
 # In this order; the first that has something to say decides.
-RULES: tuple[Rule, ...] = (stop_jobs, resolve_run, train, evaluate)
+RULES: tuple[Rule, ...] = (stop_jobs, resolve_run, train, import_model, evaluate)
 
 
 def decide_run(observed: ObservedRun) -> Plan:

@@ -60,7 +60,7 @@ def begin_judgement(
     conditions: Conditions,
     fields: Mapping[str, Any],
 ) -> Step:
-    """Return the step that judges an imported artifact: at once, if all was measured before.
+    """Return the step that judges an artifact that is reused: at once, if all was measured before.
 
     Args:
         observed: the run.

@@ -25,6 +25,32 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class Parent:
+    """The artifact that a training starts from."""
+
+    run: str
+    uri: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Previous:
+    """The training before this one, whose data statistics are compared."""
+
+    run: str
+    uri: str  # of its folder
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """Where else the Jobs tell of the run, and as what."""
+
+    tracking_uri: str
+    experiment: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Inputs:
     """``status.inputs``, decoded."""
 
@@ -35,6 +61,10 @@ class Inputs:
     service_account_name: str
     placement: Placement
     baseline: Baseline | None = None
+    parent: Parent | None = None
+    previous: Previous | None = None
+    tracking: Tracked | None = None
+    importer: str = ""  # image of the import Job
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ R = TypeVar("R", bound=Message)
 # Which stage collects a stage's result, and how status.attempts calls that.
 COLLECTORS = {
     Stage.TRAIN: (Stage.COLLECT_TRAIN, "collectTrain"),
+    Stage.IMPORT: (Stage.COLLECT_TRAIN, "collectTrain"),  # which leaves the same result
     Stage.EVALUATE: (Stage.COLLECT_EVALUATE, "collectEvaluate"),
 }
 

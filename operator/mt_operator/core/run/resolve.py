@@ -20,8 +20,10 @@ from mt_operator.core.observed import ModelView, ObservedRun
 from mt_operator.core.reasons import Reason
 from mt_operator.core.run.evaluating import begin_judgement
 from mt_operator.core.run.jobs import is_suspended
+from mt_operator.core.run.origin import origin
 from mt_operator.core.run.stage import RunStage, stage_of
 from mt_operator.core.run.step import SOON, Step, conditions_of, going, mark, stuck
+from mt_operator.core.run.tracking import tracking
 from mt_operator.core.supported import unsupported_message, values_at
 
 Tree = Mapping[str, Any]
@@ -44,11 +46,14 @@ _TAKEN = frozenset(
 )
 _LOCATIONS = (
     "storage.uri",
-    "data.train[].uri",
-    "data.validation[].uri",
-    "data.test[].uri",
+    *(
+        f"data.{part}[].{key}"
+        for part in ("train", "validation", "test")
+        for key in ("uri", "targetUri")
+    ),
     "import.uri",
 )
+_SCHEMES = ("pvc", "s3", "gs", "hf", "https", "http")
 
 
 class RefusedError(Exception):
@@ -75,26 +80,34 @@ def resolve_run(observed: ObservedRun) -> Step | None:
 
 def _begin(observed: ObservedRun) -> Step:
     written, resolved = _resolved(observed)
-    importing = _imported(observed)
+    reused = _reused(observed)
     spec = _decode(resolved)
     _check(observed, spec, resolved)
-    fields = {
-        "cause": _cause(observed),
-        "recipe": _recipe(resolved, importing is not None),
-        "startTime": format_time(observed.now),
-    }
+    known, cause = _recipe(resolved, reused is not None), _cause(observed)
+    fields = {"cause": cause, "recipe": known, "startTime": format_time(observed.now)}
     inputs = _inputs(observed, written, resolved)
-    if importing is not None:
-        attempts = {"train": 0, "evaluate": 0}
-        message = "An artifact that exists already is judged; nothing is trained."
-        conditions = mark(
-            observed, conditions_of(observed), "Trained", True, Reason.IMPORTED, message
-        )
-        taken = fields | {"artifact": importing, "attempts": attempts}
-        return begin_judgement(observed, inputs, spec.evaluation, conditions, taken)
-    fields |= {"inputs": inputs, "attempts": {"train": 1, "evaluate": 0}}
-    message = "Everything that training needs is known."
+    if told := tracking(observed, spec, known["digest"], cause):
+        inputs["tracking"] = told
+    if reused is not None:
+        return _judge(observed, spec, fields | {"artifact": reused}, inputs)
+    if spec.import_ is not None:
+        inputs["importer"] = spec.training.image
+        fields |= {"inputs": inputs, "attempts": {"import": 1, "evaluate": 0}}
+        message = f"{spec.import_.uri} is imported; nothing is trained."
+        return going(observed, Reason.IMPORTING, message, fields=fields, requeue_after=SOON)
+    begins, note = origin(observed, spec)
+    fields |= {"inputs": inputs | begins, "attempts": {"train": 1, "evaluate": 0}}
+    message = f"Everything that training needs is known. {note}".strip()
     return going(observed, Reason.TRAINING, message, fields=fields, requeue_after=SOON)
+
+
+def _judge(
+    observed: ObservedRun, spec: RunSpec, fields: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> Step:
+    message = "An artifact that exists already is judged; nothing is trained."
+    conditions = mark(observed, conditions_of(observed), "Trained", True, Reason.REUSED, message)
+    begun = dict(fields) | {"attempts": {"train": 0, "evaluate": 0}}
+    return begin_judgement(observed, inputs, spec.evaluation, conditions, begun)
 
 
 def _resolved(observed: ObservedRun) -> tuple[Tree, dict[str, Any]]:
@@ -104,15 +117,17 @@ def _resolved(observed: ObservedRun) -> tuple[Tree, dict[str, Any]]:
         RefusedError: the model is missing, or the spec asks for what is not supported.
     """
     written = _written(observed)
-    own = "import" if _is_models_own(observed) else ""  # a user's import is refused
-    message = unsupported_message(drop(written, frozenset({own})))
+    message = unsupported_message(written)
     if message is not None:
         raise RefusedError(Reason.NOT_SUPPORTED_YET, message)
     preset = (written.get("training") or {}).get("preset", "Tutorial")
     if preset not in PRESETS:
         text = f"spec.training.preset: {preset!r} is none of {', '.join(PRESETS)}."
         raise RefusedError(Reason.SPEC_INVALID, text)
-    return written, resolve(written, observed.settings.images)
+    resolved = resolve(written, observed.settings.images)
+    if "import" in written:  # nothing is trained on
+        resolved["data"] = {"train": []} | resolved["data"]
+    return written, resolved
 
 
 def _written(observed: ObservedRun) -> Tree:
@@ -144,7 +159,8 @@ def _decode(resolved: Tree) -> RunSpec:
         hint = "; set it here, or name a model that has it in spec.modelRef" if incomplete else ""
         reason = Reason.SPEC_INCOMPLETE if incomplete else Reason.SPEC_INVALID
         raise RefusedError(reason, f"spec.{_as_written(str(error))}{hint}.") from error
-    if not spec.data.train or not spec.data.test or not spec.evaluation.gates:
+    trains = spec.import_ is None
+    if (trains and not spec.data.train) or not spec.data.test or not spec.evaluation.gates:
         text = "spec.data.train, spec.data.test and spec.evaluation.gates must not be empty."
         raise RefusedError(Reason.SPEC_INCOMPLETE, text)
     return spec
@@ -163,8 +179,9 @@ def _check(observed: ObservedRun, spec: RunSpec, resolved: Tree) -> None:
     for problem in _bad_locations(resolved):
         raise RefusedError(Reason.SPEC_INVALID, problem)
     slices = {source.slice for source in spec.data.test}
+    in_a_column = spec.data.fields.slice is not None
     for gate in spec.evaluation.gates:
-        if gate.slice is not None and gate.slice not in slices:
+        if gate.slice is not None and gate.slice not in slices and not in_a_column:
             text = f"spec.evaluation.gates: gate {gate.name} names slice {gate.slice}"
             text += ", which no entry of spec.data.test has."
             raise RefusedError(Reason.SPEC_INVALID, text)
@@ -177,15 +194,23 @@ def _check(observed: ObservedRun, spec: RunSpec, resolved: Tree) -> None:
 def _bad_locations(resolved: Tree) -> Iterator[str]:
     for path in _LOCATIONS:
         for where, uri in values_at(resolved, path):
-            try:
-                names.local_path(uri)
-            except ValueError as error:
-                yield f"spec.{where}: {error}"
+            scheme = str(uri).partition("://")[0]
+            if scheme not in _SCHEMES:
+                yield f"spec.{where}: {uri!r} begins with none of {', '.join(_SCHEMES)}."
+            elif scheme == "pvc":
+                yield from _bad_path(where, str(uri))
 
 
-def _imported(observed: ObservedRun) -> dict[str, str] | None:
-    """Return the artifact that the model imports, as its digest was when it was evaluated."""
-    if "import" not in observed.spec:
+def _bad_path(where: str, uri: str) -> Iterator[str]:
+    try:
+        names.claim_path(uri)
+    except ValueError as error:
+        yield f"spec.{where}: {error}"
+
+
+def _reused(observed: ObservedRun) -> dict[str, str] | None:
+    """Return the artifact that the model's own run judges anew, as it was when it was evaluated."""
+    if "import" not in observed.spec or not _is_models_own(observed):
         return None
     digest = observed.meta.annotations.get(ANNOTATION_DIGEST, "")
     if not DIGEST.fullmatch(digest):
@@ -194,10 +219,14 @@ def _imported(observed: ObservedRun) -> dict[str, str] | None:
     return {"uri": observed.spec["import"]["uri"], "digest": digest}
 
 
-def _recipe(resolved: Tree, importing: bool) -> dict[str, Any]:
-    """Return ``status.recipe``; an imported artifact has no training that this run could tell."""
-    whole = recipe.written(resolved)
-    known = drop(whole, frozenset({"training"})) if importing else whole
+def _recipe(resolved: Tree, reused: bool) -> dict[str, Any]:
+    """Return ``status.recipe``; a run that does not train has no training that it could tell."""
+    known = recipe.written(resolved)
+    if "import" in resolved:
+        known = drop(known, frozenset({"training"}))
+    if "import" in resolved and not reused:
+        data = pick(known["data"], frozenset({"format", "fields"}))  # how test files are read
+        known |= {"import": resolved["import"], "data": data}
     return {"digest": recipe.recipe_digest(known)} | known
 
 

@@ -17,6 +17,7 @@ class RunStage(StrEnum):
 
     RESOLVING = "Resolving"
     TRAINING = "Training"
+    IMPORTING = "Importing"
     EVALUATING = "Evaluating"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
@@ -36,10 +37,13 @@ class Transition:
 
 TRANSITIONS = (
     Transition(RunStage.RESOLVING, RunStage.TRAINING, "what was asked for is complete"),
-    Transition(RunStage.RESOLVING, RunStage.EVALUATING, "an artifact is imported: none is trained"),
+    Transition(RunStage.RESOLVING, RunStage.IMPORTING, "a model made elsewhere is asked for"),
+    Transition(RunStage.RESOLVING, RunStage.EVALUATING, "an artifact is reused: none is trained"),
     Transition(RunStage.RESOLVING, RunStage.SUCCEEDED, "only bounds changed: judged at once"),
     Transition(RunStage.TRAINING, RunStage.EVALUATING, "the train Job published an artifact"),
     Transition(RunStage.TRAINING, RunStage.FAILED, "its Job failed, or its result is lost"),
+    Transition(RunStage.IMPORTING, RunStage.EVALUATING, "the import Job published an artifact"),
+    Transition(RunStage.IMPORTING, RunStage.FAILED, "its Job failed, or its result is lost"),
     Transition(RunStage.EVALUATING, RunStage.SUCCEEDED, "there are scores, and gates judged them"),
     Transition(RunStage.EVALUATING, RunStage.FAILED, "its Job failed, or its result is lost"),
 )
@@ -64,4 +68,6 @@ def stage_of(status: Tree) -> RunStage:
         return RunStage.FAILED
     if attempts.get("evaluate"):
         return RunStage.EVALUATING
+    if attempts.get("import"):
+        return RunStage.IMPORTING
     return RunStage.TRAINING if attempts.get("train") else RunStage.RESOLVING

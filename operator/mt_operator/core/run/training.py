@@ -28,19 +28,38 @@ def train(observed: ObservedRun) -> Step | None:
     if stage_of(observed.status) is not RunStage.TRAINING:
         return None
     work = work_of(observed.status)
-    task = train_task(observed, work)
-    outcome = result_of(observed, work, task, TrainResult, Reason.TRAINING)
+    outcome = result_of(observed, work, train_task(observed, work), TrainResult, Reason.TRAINING)
+    if not isinstance(outcome, TrainResult):
+        return unpublished(observed, outcome)
+    if (artifact := published(work, outcome)) is None:
+        return unpublished(observed, outcome)
+    return _trained(observed, work, outcome, artifact)
+
+
+def published(work: Work, result: TrainResult) -> dict[str, Any] | None:
+    """Return ``status.artifact``, or None if the result names no digest.
+
+    Where it is, is known; a pod that said otherwise would be wrong.
+    """
+    known = _known(result.artifact, {"digest": str, "sizeBytes": int})
+    if not DIGEST.fullmatch(str(known.get("digest"))):
+        return None
+    return {"uri": f"{work.inputs.folder}/{MODEL_FOLDER}"} | known
+
+
+def unpublished(observed: ObservedRun, outcome: TrainResult | Broken | Step) -> Step:
+    """Return the step that ``outcome`` is, or the end of a run that has no artifact."""
     if isinstance(outcome, Step):
         return outcome
     if isinstance(outcome, Broken):
         return failed(observed, "Trained", outcome.reason, outcome.message)
-    if not DIGEST.fullmatch(str(outcome.artifact.get("digest"))):
-        text = "The trainer named no digest of its artifact: is its image one of this release?"
-        return failed(observed, "Trained", Reason.ARTIFACT_INVALID, text)
-    return _trained(observed, work, outcome)
+    text = "The trainer named no digest of its artifact: is its image one of this release?"
+    return failed(observed, "Trained", Reason.ARTIFACT_INVALID, text)
 
 
-def _trained(observed: ObservedRun, work: Work, result: TrainResult) -> Step:
+def _trained(
+    observed: ObservedRun, work: Work, result: TrainResult, artifact: Mapping[str, Any]
+) -> Step:
     dataset = _dataset(result.dataset)
     counts = f"{dataset.get('pairs', '?')} pairs, {dataset.get('rejectedPairs', 0)} rejected"
     odd = f"; odd: {'; '.join(dataset['anomalies'])}" if dataset.get("anomalies") else ""
@@ -55,9 +74,7 @@ def _trained(observed: ObservedRun, work: Work, result: TrainResult) -> Step:
     progress = with_metrics(stored, result.metrics) | {"progressPercentage": 100}
     progress.pop("estimatedRemainingSeconds", None)
     fields = {
-        # Where it is, is known; a pod that said otherwise would be wrong.
-        "artifact": {"uri": f"{work.inputs.folder}/{MODEL_FOLDER}"}
-        | _known(result.artifact, {"digest": str, "sizeBytes": int}),
+        "artifact": artifact,
         "dataset": dataset,
         "usage": _usage(result.usage, work.inputs.placement.nodes),
         "progress": progress,
