@@ -25,7 +25,7 @@ from benchmarks.report import Figure, Result, figure, publish
 from mt_contract.report import Comparison, EvaluationResult
 from mt_contract.resource import Gate
 from mt_operator.core.gate import judge
-from mt_predictor.bootstrap import RESAMPLES, deltas
+from mt_predictor.bootstrap import RESAMPLES, intervals
 from mt_predictor.scores import Metric, metrics, text
 from mt_predictor.testset import Example
 
@@ -144,7 +144,7 @@ def _timed(known: Mapping[str, Metric], references: Sequence[str], number: int) 
         for outputs in (ours, theirs)
     ]
     asked: dict[str, Callable[[], Any]] = {
-        "ours": lambda: deltas(chosen, rows[0], rows[1], CONFIDENCE, (SEED, number)),
+        "ours": lambda: intervals(chosen, rows[0], rows[1], CONFIDENCE, (SEED, number)),
         "theirs": lambda: _sacrebleu(rows, ours),
     }
     found: dict[str, Any] = {}
@@ -157,7 +157,7 @@ def _timed(known: Mapping[str, Metric], references: Sequence[str], number: int) 
     exact = [abs(scores[name] - found["theirs"][0][name].score) for name in NAMES]
     ends = [np.quantile(found["theirs"][1][name], [0.025, 0.975]) for name in NAMES]
     near = [
-        max(abs(found["ours"][name].low - low), abs(found["ours"][name].high - high))
+        max(abs(found["ours"][name].delta.low - low), abs(found["ours"][name].delta.high - high))
         for name, (low, high) in zip(NAMES, ends, strict=True)
     ]
     sizes = {"sentences": float(len(rows[0][NAMES[0]]))}
@@ -281,7 +281,7 @@ def _promoted(work: tuple[tuple[float, float], int]) -> bool:
     known = {"chrF": metrics("en")["chrF"]}
     mine = {"chrF": population.candidates[case][drawn]}
     other = {"chrF": population.baseline[drawn]}
-    delta = deltas(known, mine, other, CONFIDENCE, (SEED, number))["chrF"]
+    delta = intervals(known, mine, other, CONFIDENCE, (SEED, number))["chrF"].delta
     value = known["chrF"].of(mine["chrF"].sum(axis=0))
     told = [text("chrF", x) for x in (value, delta.value, delta.low, delta.high)]
     row = Comparison("chrF", None, SENTENCES, *told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -80,11 +80,11 @@ def writing() -> Iterator[None]:
         raise unavailable(error) from error
 
 
-def write_aside(path: Path, data: bytes) -> None:
+def write_aside(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Write a file so that it is seen whole or not at all, also after a crash of the machine."""
     aside = path.with_name(f".{path.name}.aside")
     with aside.open("wb") as stream:
-        stream.write(data)
+        stream.writelines((data,) if isinstance(data, bytes) else data)
         stream.flush()
         os.fsync(stream.fileno())
     aside.replace(path)

@@ -7,14 +7,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mt_contract.errors import ConfigurationError
 from mt_contract.report import Comparison
-from mt_predictor import scores
-from mt_predictor.bootstrap import Delta, deltas
+from mt_predictor import lengths, scores
+from mt_predictor.bootstrap import Compared, intervals
+from mt_predictor.lengths import LengthBin
 from mt_predictor.scores import METRICS, Metric, Statistics
 from mt_predictor.settings import Asked, EvaluationSettings
 from mt_predictor.testset import Example
+
+MOST_SLICES = 24  # get intervals unasked, the largest first; all have scores
+Rows = Mapping[str, Statistics]
+
+
+@dataclass(frozen=True)
+class Part:
+    """All test sentences, or those of a slice: each metric, with its interval."""
+
+    examples: int
+    metrics: Mapping[str, Compared]
 
 
 @dataclass(frozen=True)
@@ -27,13 +40,12 @@ class Measured:
     scores: Mapping[str, str]
     baseline_scores: Mapping[str, str]
     slices: Mapping[str, Mapping[str, object]]  # by name: examples, scores
+    parts: Mapping[str | None, Part]  # None: all sentences
+    by_length: tuple[LengthBin, ...]
     comparisons: tuple[Comparison, ...]
     signatures: Mapping[str, str]
-    sentence_chrf: Sequence[float]
-    baseline_sentence_chrf: Sequence[float] | None
-
-
-Rows = Mapping[str, Statistics]
+    sentence_chrf: NDArray[np.float64]
+    baseline_sentence_chrf: NDArray[np.float64] | None
 
 
 def measure(
@@ -42,7 +54,7 @@ def measure(
     baseline_outputs: Sequence[str] | None,
     asked: EvaluationSettings,
     confidence: float,
-    target_language: str,
+    languages: tuple[str, str],
 ) -> Measured:
     """Return all that is measured.
 
@@ -52,12 +64,12 @@ def measure(
         baseline_outputs: by the baseline, or None.
         asked: comparisons and seed.
         confidence: of intervals.
-        target_language: BCP 47.
+        languages: of source and target, BCP 47.
 
     Raises:
         ConfigurationError: a metric that is not known here.
     """
-    metrics = scores.metrics(target_language)
+    metrics = scores.metrics(languages[1])
     for row in asked.comparisons:
         if row.metric not in metrics:
             raise ConfigurationError(f"metric {row.metric!r} is unknown: use {', '.join(METRICS)}")
@@ -66,6 +78,10 @@ def measure(
     if baseline_outputs is not None:
         theirs = {n: m.statistics(baseline_outputs, examples) for n, m in metrics.items()}
     slices = _slices(examples)
+    parts = _parts(metrics, ours, theirs, slices, asked, confidence)
+    chrf = metrics[lengths.METRIC]
+    sides = [side[lengths.METRIC] for side in (ours, theirs) if side is not None]
+    unspaced, seed = scores.unspaced(languages[0]), asked.seed % 2**63
     return Measured(
         examples=examples,
         outputs=outputs,
@@ -76,10 +92,12 @@ def measure(
             name: {"examples": len(rows), "scores": _scores(metrics, _only(ours, rows))}
             for name, rows in slices.items()
         },
-        comparisons=_comparisons(metrics, ours, theirs, slices, asked, confidence),
+        parts=parts,
+        by_length=lengths.by_length(chrf, examples, sides, unspaced, confidence, seed),
+        comparisons=_comparisons(parts, asked),
         signatures={name: m.signature() for name, m in metrics.items() if m.signature},
-        sentence_chrf=_by_sentence(metrics["chrF"], ours["chrF"]),
-        baseline_sentence_chrf=_by_sentence(metrics["chrF"], theirs["chrF"]) if theirs else None,
+        sentence_chrf=chrf.of_each(sides[0]),
+        baseline_sentence_chrf=chrf.of_each(sides[1]) if theirs else None,
     )
 
 
@@ -91,41 +109,48 @@ def _slices(examples: Sequence[Example]) -> dict[str, list[int]]:
     return found
 
 
-def _comparisons(
+def _parts(
     metrics: Mapping[str, Metric],
     ours: Rows,
     theirs: Rows | None,
     slices: Mapping[str, list[int]],
     asked: EvaluationSettings,
     confidence: float,
+) -> dict[str | None, Part]:
+    """Return all sentences, the slices that gates name, and the largest of the others."""
+    largest = sorted(slices, key=lambda name: -len(slices[name]))[:MOST_SLICES]
+    named = [row.slice for row in asked.comparisons if row.slice in slices]
+    found = {}
+    for name in dict.fromkeys([None, *named, *largest]):
+        mine, other = ours, theirs
+        if name is not None:
+            mine = _only(ours, slices[name])
+            other = _only(theirs, slices[name]) if theirs else None
+        seed = (asked.seed % 2**63, zlib.crc32((name or "").encode()))
+        compared = intervals(metrics, mine, other, confidence, seed)
+        found[name] = Part(len(mine[METRICS[0]]), compared)
+    return found
+
+
+def _comparisons(
+    parts: Mapping[str | None, Part], asked: EvaluationSettings
 ) -> tuple[Comparison, ...]:
     """Return a row for each number that was asked for; none for a slice without sentences."""
-    found: dict[Asked, Comparison] = {}
-    for name in dict.fromkeys(row.slice for row in asked.comparisons):
-        rows = list(range(len(ours[METRICS[0]]))) if name is None else slices.get(name, [])
-        if not rows:
-            continue
-        wanted = {row.metric: metrics[row.metric] for row in asked.comparisons if row.slice == name}
-        mine = _only(ours, rows)
-        spread: dict[str, Delta] = {}
-        if theirs is not None:
-            seed = (asked.seed % 2**63, zlib.crc32((name or "").encode()))
-            spread = deltas(wanted, mine, _only(theirs, rows), confidence, seed)
-        for metric_name, metric in wanted.items():
-            value = metric.of(mine[metric_name].sum(axis=0))
-            found[Asked(metric_name, name)] = _row(
-                metric_name, name, len(rows), value, spread.get(metric_name)
-            )
-    return tuple(found[row] for row in dict.fromkeys(asked.comparisons) if row in found)
+    return tuple(
+        _row(row, parts[row.slice])
+        for row in dict.fromkeys(asked.comparisons)
+        if row.slice in parts
+    )
 
 
-def _row(
-    metric: str, name: str | None, examples: int, value: float, delta: Delta | None
-) -> Comparison:
-    if delta is None:
-        return Comparison(metric, name, examples, scores.text(metric, value))
-    told = [scores.text(metric, x) for x in (value, delta.value, delta.low, delta.high)]
-    return Comparison(metric, name, examples, *told)
+def _row(asked: Asked, part: Part) -> Comparison:
+    found = part.metrics[asked.metric]
+    told = [found.candidate.value]
+    if found.delta is not None:
+        told += [found.delta.value, found.delta.low, found.delta.high]
+    return Comparison(
+        asked.metric, asked.slice, part.examples, *(scores.text(asked.metric, x) for x in told)
+    )
 
 
 def _only(rows: Rows, numbers: Sequence[int]) -> Rows:
@@ -138,7 +163,3 @@ def _scores(metrics: Mapping[str, Metric], rows: Rows) -> dict[str, str]:
         name: scores.text(name, metric.of(rows[name].sum(axis=0)))
         for name, metric in metrics.items()
     }
-
-
-def _by_sentence(metric: Metric, rows: Statistics) -> list[float]:
-    return [metric.of(row) for row in rows]

@@ -74,19 +74,40 @@ class Engine:
         Raises:
             RuntimeError: the engine cannot translate one of them.
         """
+        results = self._results(sources, beam_size, batch_tokens, return_scores=True)
+        return [_hypothesis(result, self.manifest.max_tokens) for result in results]
+
+    def attention(
+        self, sources: Sequence[Source], beam_size: int
+    ) -> list[tuple[tuple[str, ...], list[list[float]]]]:
+        """Return pieces of each translation, and how much each looked at each piece of its source.
+
+        Args:
+            sources: as of ``run``.
+            beam_size: 1 is greedy.
+
+        Raises:
+            RuntimeError: the engine cannot translate one of them.
+        """
+        results = self._results(sources, beam_size, 0, return_attention=True)
+        return [(tuple(result.hypotheses[0]), result.attention[0]) for result in results]
+
+    def _results(
+        self, sources: Sequence[Source], beam_size: int, batch_tokens: int, **asked: bool
+    ) -> list[Any]:
         if not sources:
             return []
         longest = self.manifest.max_tokens
-        results = self._translator.translate_batch(
+        results: list[Any] = self._translator.translate_batch(
             [list(source) for source in sources],
             beam_size=beam_size,
             max_batch_size=batch_tokens,
             batch_type="tokens" if batch_tokens else "examples",
             max_input_length=longest,
             max_decoding_length=longest,
-            return_scores=True,
+            **asked,
         )
-        return [_hypothesis(result, longest) for result in results]
+        return results
 
 
 def _hypothesis(result: Any, longest: int) -> Hypothesis:

@@ -10,18 +10,29 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from mt_contract import names, report
+from mt_contract.artifact import Manifest
 from mt_contract.codec import DecodeError, from_json, to_json
 from mt_contract.errors import ConfigurationError, DataError
 from mt_contract.report import EvaluationResult, ReportError
 from mt_contract.storage import writing
-from mt_predictor import cpu, engine, evaluation_report, settings, testset
+from mt_predictor import (
+    attention,
+    cpu,
+    engine,
+    evaluation_report,
+    report_document,
+    report_page,
+    settings,
+    testset,
+    training_files,
+)
 from mt_predictor.comparison import Measured, measure
 from mt_predictor.settings import (
     EngineSettings,
@@ -63,6 +74,8 @@ def run(env: Environment) -> None:
     log = settings.termination_log(env)
     if (finished := evaluation_report.finished(task.folder, inputs)) is not None:
         _log.info("the same was evaluated already: its result is reported again")
+        with writing():
+            evaluation_report.show_gates(task.folder, to_json(task.evaluation.gates))
         report.write(finished, log)
         return
     with writing():
@@ -100,17 +113,31 @@ def read_task(env: Environment) -> Task:
 
 
 def inputs_digest(task: Task, test: ExampleSet) -> str:
-    """Return a digest of all that the result is a function of."""
+    """Return a digest of all that the result is a function of: no bounds of gates."""
     told = {
         "run": task.run,
         "artifact": task.artifact.digest,
         "engine": to_json(task.engine),
         "baseline": task.baseline.digest if task.baseline else None,
         "baselineEngine": to_json(task.baseline_engine),
-        "evaluation": to_json(task.evaluation),
+        "evaluation": _measuring(task.evaluation),
         "files": test.digests,
     }
     return names.digest(told)
+
+
+def _measuring(evaluation: EvaluationSettings) -> dict[str, Any]:
+    """Return what is measured; gates only judge it, so that other bounds measure nothing anew."""
+    return {key: value for key, value in to_json(evaluation).items() if key != "gates"}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one model makes of the test sentences."""
+
+    translations: Sequence[Translation]
+    manifest: Manifest
+    attention: Sequence[Mapping[str, Any]] = ()  # of a few of them
 
 
 def translated(
@@ -119,8 +146,9 @@ def translated(
     what: str,
     examples: Sequence[Example],
     env: Environment,
-) -> tuple[list[Translation], str]:
-    """Return the translations of ``examples`` and the language they are in.
+    seed: int | None = None,
+) -> Said:
+    """Return the translations of ``examples``; with a seed, also some attention.
 
     Raises:
         BadArtifactError: the artifact is not the one with that digest.
@@ -137,44 +165,77 @@ def translated(
         except TextRefusedError as error:
             raise DataError(f"a test sentence cannot be translated: {error}") from error
         _log.info("%s: %d of %d sentences", what, len(done), len(examples))
-    return done, loaded.manifest.target_language
+    looks = () if seed is None else attention.of(translator, examples, wanted.beam_size, seed)
+    return Said(done, loaded.manifest, looks)
 
 
 def _evaluated(task: Task, test: ExampleSet, inputs: str, env: Environment) -> EvaluationResult:
-    ours, language = translated(task.artifact, task.engine, "MT_ARTIFACT", test.examples, env)
+    seed = task.evaluation.seed % 2**63
+    ours = translated(task.artifact, task.engine, "MT_ARTIFACT", test.examples, env, seed)
     theirs = None
     if task.baseline is not None:
         same = task.baseline.digest == task.artifact.digest and task.baseline_engine == task.engine
         theirs = ours
         if not same:
-            theirs, _ = translated(
+            theirs = translated(
                 task.baseline, task.baseline_engine, "MT_BASELINE", test.examples, env
             )
     measured = measure(
         test.examples,
-        [one.text for one in ours],
-        None if theirs is None else [one.text for one in theirs],
+        [one.text for one in ours.translations],
+        None if theirs is None else [one.text for one in theirs.translations],
         task.evaluation,
         task.confidence,
-        language,
+        (ours.manifest.source_language, ours.manifest.target_language),
     )
     result = _result(task, measured)
-    truncated = sum(one.truncated for one in ours)
-    document: dict[str, Any] = {
-        "schemaVersion": 1,
+    document = {
+        **_asked(task, inputs),
+        "languages": {
+            "source": ours.manifest.source_language,
+            "target": ours.manifest.target_language,
+        },
+        "model": report_document.model(ours.manifest),
+        "versions": report_document.versions(),
+        "test": report_document.test_files(task.evaluation.test, test.digests),
+        "brokenRows": {"count": test.broken, "first": list(test.named)},
+        "truncatedTranslations": sum(one.truncated for one in ours.translations),
+        **report_document.measured(measured, ours.manifest.source_language, seed),
+        "attention": list(ours.attention),
+        **_training(task, env),
+        "result": json.loads(report.encode(result)) | {"comparisons": to_json(result.comparisons)},
+    }
+    with writing():
+        evaluation_report.write(task.folder, document, measured)
+    return result
+
+
+def _asked(task: Task, inputs: str) -> dict[str, Any]:
+    """Return what the report says of the task."""
+    told: dict[str, Any] = {
+        "schemaVersion": report_page.SCHEMA_VERSION,
         "inputs": inputs,
         "run": task.run,
         "artifact": to_json(task.artifact),
         "engine": to_json(task.engine),
         "confidence": task.evaluation.confidence,
-        "brokenRows": {"count": test.broken, "first": list(test.named)},
-        "truncatedTranslations": truncated,
-        "slices": measured.slices,
-        "result": json.loads(report.encode(result)) | {"comparisons": to_json(result.comparisons)},
+        "gates": to_json(task.evaluation.gates),
+        "evaluation": report_document.shareable(_measuring(task.evaluation)),
     }
-    with writing():
-        evaluation_report.write(task.folder, document, result, measured)
-    return result
+    if task.baseline is not None:
+        engine_of = {"engine": to_json(task.baseline_engine)}
+        told["baseline"] = to_json(task.baseline) | engine_of
+    return told
+
+
+def _training(task: Task, env: Environment) -> dict[str, Any]:
+    """Return what the training left: in this run's folder, or else in that of the artifact."""
+    model = settings.local(task.artifact.uri, "MT_ARTIFACT", env)
+    folders = (task.folder, model.parent)
+    return {
+        "learning": training_files.learning(folders),
+        "data": training_files.dataset(folders, model),
+    }
 
 
 def _result(task: Task, measured: Measured) -> EvaluationResult:

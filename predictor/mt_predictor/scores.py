@@ -59,11 +59,16 @@ def metrics(target_language: str) -> dict[str, Metric]:
     return {
         "chrF": _sacrebleu(CHRF(), _chrf),
         "BLEU": _sacrebleu(BLEU(tokenize=tokenizer, force=True), _bleu),
-        "TER": _sacrebleu(TER()),
-        "LengthRatio": Metric(_lengths, _ratio),
-        "EmptyFraction": Metric(_empty, _ratio),
-        "CopyFraction": Metric(_copied, _ratio),
+        "TER": _sacrebleu(TER(), _ter),
+        "LengthRatio": Metric(_lengths, _ratio, scores=_ratios),
+        "EmptyFraction": Metric(_empty, _ratio, scores=_ratios),
+        "CopyFraction": Metric(_copied, _ratio, scores=_ratios),
     }
+
+
+def unspaced(language: str) -> bool:
+    """Return whether words are written without spaces between them in ``language`` (BCP 47)."""
+    return language.split("-")[0].lower() in _TOKENIZERS
 
 
 def text(metric: str, value: float) -> str:
@@ -105,6 +110,12 @@ def _bleu(sums: Statistics) -> Statistics:
     return np.where(some, 100 * brevity * np.exp(np.log(shares).mean(axis=1)), np.nan)
 
 
+def _ter(sums: Statistics) -> Statistics:
+    """Return TER of each row; NaN where there is no reference to edit into."""
+    edits, reference = sums.T
+    return np.where(reference > 0, 100 * edits / np.where(reference > 0, reference, 1), np.nan)
+
+
 def _lengths(outputs: Sequence[str], examples: Sequence[Example]) -> Any:
     """Characters, which mean the same in every language."""
     pairs = zip(outputs, examples, strict=True)
@@ -122,3 +133,8 @@ def _copied(outputs: Sequence[str], examples: Sequence[Example]) -> Any:
 
 def _ratio(sums: list[float]) -> float:
     return sums[0] / sums[1] if sums[1] else 0.0
+
+
+def _ratios(sums: Statistics) -> Statistics:
+    some = sums[:, 1] > 0
+    return np.where(some, sums[:, 0] / np.where(some, sums[:, 1], 1), 0.0)

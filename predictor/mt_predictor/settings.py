@@ -71,13 +71,24 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class ShownGate:
+    """A gate as the report shows it: its bounds are text here, which nothing is decided by."""
+
+    name: str
+    metric: str
+    rule: str  # "min 40, minDelta -0.5"
+    slice: str | None = None
+
+
+@dataclass(frozen=True)
 class EvaluationSettings:
-    """What is measured (``MT_EVALUATION``); no bound of any gate."""
+    """What is measured (``MT_EVALUATION``); bounds of gates are for the report only."""
 
     test: tuple[Source, ...]
     confidence: str
     seed: int
     comparisons: tuple[Asked, ...] = ()
+    gates: tuple[ShownGate, ...] = ()
     format: str = "Auto"
     fields: Fields = field(default_factory=Fields)
 

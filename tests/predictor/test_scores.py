@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sacrebleu import corpus_bleu, corpus_chrf, corpus_ter
 from tests.predictor.builders import sentences
 
-from mt_predictor.bootstrap import deltas
+from mt_predictor.bootstrap import Interval, intervals
 from mt_predictor.scores import METRICS, Metric, Statistics, metrics, text
 from mt_predictor.testset import Example
 
@@ -63,7 +63,7 @@ def test_sums_beyond_single_precision_are_exact() -> None:
     total = Metric(lambda *_: [], lambda sums: sums[0])
     rows = {"total": np.full((40, 1), 2.0**22 + 1)}
     none = {"total": np.zeros((40, 1))}
-    found = deltas({"total": total}, rows, none, 0.95, (1,))["total"]
+    found = intervals({"total": total}, rows, none, 0.95, (1,))["total"].delta
     assert (found.low, found.high) == (40 * (2.0**22 + 1), 40 * (2.0**22 + 1))
 
 
@@ -111,13 +111,23 @@ def chosen(names: tuple[str, ...] = METRICS) -> dict[str, Metric]:
 
 def test_equal_systems_differ_by_nothing() -> None:
     rows = rows_of(0.3)
-    for delta in deltas(chosen(), rows, rows, 0.95, (1,), resamples=50).values():
-        assert (delta.value, delta.low, delta.high) == (0, 0, 0)
+    for found in intervals(chosen(), rows, rows, 0.95, (1,), resamples=50).values():
+        assert found.delta == Interval(0, 0, 0)
+        assert found.candidate == found.baseline
 
 
 def test_a_better_system_is_better_within_its_interval() -> None:
-    delta = deltas(chosen(), rows_of(0.1), rows_of(0.6), 0.95, (1,), resamples=300)["chrF"]
+    delta = intervals(chosen(), rows_of(0.1), rows_of(0.6), 0.95, (1,), resamples=300)["chrF"].delta
     assert 0 < delta.low < delta.value < delta.high
+
+
+def test_each_side_has_an_interval_of_its_own() -> None:
+    rows = rows_of(0.2)
+    both = intervals(chosen(), rows, rows_of(0.5), 0.95, (1,), resamples=100)
+    for name, found in intervals(chosen(), rows, None, 0.95, (1,), resamples=100).items():
+        assert (found.baseline, found.delta) == (None, None)
+        assert found.candidate == both[name].candidate
+        assert found.candidate.low <= found.candidate.value <= found.candidate.high
 
 
 def test_the_seed_decides_and_sides_mirror() -> None:
@@ -125,7 +135,7 @@ def test_the_seed_decides_and_sides_mirror() -> None:
     better, worse = rows_of(0.2, names), rows_of(0.3, names)
 
     def of(a: dict[str, Statistics], b: dict[str, Statistics], seed: int) -> list[float]:
-        delta = deltas(chosen(names), a, b, 0.9, (seed, 7), resamples=200)["chrF"]
+        delta = intervals(chosen(names), a, b, 0.9, (seed, 7), resamples=200)["chrF"].delta
         return [delta.value, delta.low, delta.high]
 
     there, back = of(better, worse, 1), of(worse, better, 1)
@@ -137,7 +147,9 @@ def test_the_seed_decides_and_sides_mirror() -> None:
 def test_more_confidence_is_a_wider_interval() -> None:
     names = ("chrF",)
     found = [
-        deltas(chosen(names), rows_of(0.2, names), rows_of(0.3, names), level, (3,), 300)["chrF"]
+        intervals(chosen(names), rows_of(0.2, names), rows_of(0.3, names), level, (3,), 300)[
+            "chrF"
+        ].delta
         for level in (0.5, 0.9, 0.99)
     ]
     widths = [delta.high - delta.low for delta in found]
@@ -150,7 +162,9 @@ def test_more_confidence_is_a_wider_interval() -> None:
 def test_an_interval_of_shares_stays_among_shares(empty: list[bool]) -> None:
     rows = {"EmptyFraction": np.array([[one, 1.0] for one in empty])}
     none = {"EmptyFraction": np.array([[0.0, 1.0]] * len(empty))}
-    delta = deltas(chosen(("EmptyFraction",)), rows, none, 0.95, (5,), 100)["EmptyFraction"]
+    delta = intervals(chosen(("EmptyFraction",)), rows, none, 0.95, (5,), 100)[
+        "EmptyFraction"
+    ].delta
     assert delta.value == pytest.approx(sum(empty) / len(empty))
     assert 0 <= delta.low <= delta.high <= 1
 
@@ -166,6 +180,6 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
         sample = chance.choice(population, 100)
         rows = {"EmptyFraction": np.stack([sample, np.ones(100)], axis=1)}
         none = {"EmptyFraction": np.stack([np.zeros(100), np.ones(100)], axis=1)}
-        delta = deltas(metric, rows, none, 0.8, (number,), 200)["EmptyFraction"]
+        delta = intervals(metric, rows, none, 0.8, (number,), 200)["EmptyFraction"].delta
         covered += delta.low <= truth <= delta.high
     assert 140 <= covered <= 180
