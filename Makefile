@@ -117,8 +117,8 @@ test: ## everything that proves it works; what CI runs
 	@$(MAKE) e2e
 
 .PHONY: test-all
-test-all: ## the same at full length: 20 kills, 100,000 steps of the rollout machine, every fault in both modes
-	@MT_KILLS=20 MT_QUIET_SECONDS=300 MT_EVERY_FAULT=1 HYPOTHESIS_PROFILE=long $(MAKE) test
+test-all: ## the same at full length: 20 kills of the operator, 50 of trainings, 100,000 steps of the rollout machine, every fault in both modes
+	@MT_KILLS=20 MT_TRAINING_KILLS=50 MT_QUIET_SECONDS=300 MT_EVERY_FAULT=1 HYPOTHESIS_PROFILE=long $(MAKE) test
 
 .PHONY: demo
 demo: $(VENVS) ## bring up a cluster and tell the whole story (CLUSTER=current: on the cluster kubectl points at)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,31 +12,18 @@ from typing import Any
 
 import ctranslate2
 import pytest
-from tests.trainer import builders
+from tests.trainer.killing import PATIENCE, corpus, curve, log, result, start
 
-from mt_contract import artifact, names, report
+from mt_contract import artifact, names
 from mt_contract.report import TrainResult
 from mt_trainer import tokenizer
 
 pytestmark = pytest.mark.slow
 
-# Long enough to be caught in mid-epoch, short enough to be waited for.
-RECIPE = {
-    "training": {
-        "architecture": {"modelDimension": 64, "feedForwardDimension": 128, "layers": 2},
-        "budget": {"maxEpochs": 6},
-    }
-}
-PATIENCE = 300  # seconds; a bound on waiting, not a measure of speed
-
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("kill")
-    rows = builders.pairs(1400)
-    builders.write(folder / "train.tsv", rows[:1200])
-    builders.write(folder / "test.tsv", rows[1200:])
-    return folder
+    return corpus(tmp_path_factory.mktemp("kill"))
 
 
 @pytest.fixture(scope="module")
@@ -45,31 +31,6 @@ def unbroken(place: Path) -> tuple[TrainResult, list[dict[str, Any]]]:
     out = place / "unbroken"
     assert start(place, out).wait(PATIENCE) == 0
     return result(out), curve(out)
-
-
-def start(place: Path, out: Path) -> subprocess.Popen[bytes]:
-    """Start a training that saves every half second."""
-    environment = builders.environment(out, RECIPE) | {
-        "MT_TEST": json.dumps([{"uri": str(place / "test.tsv")}]),
-        "MT_CHECKPOINT_SECONDS": "0.5",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    log = (place / f"{out.name}.log").open("ab")
-    command = [sys.executable, "-m", "mt_trainer", "train"]
-    return subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)
-
-
-def result(out: Path) -> TrainResult:
-    found = report.decode((out / names.TRAIN_RESULT).read_text())
-    assert isinstance(found, TrainResult)
-    return found
-
-
-def curve(out: Path) -> list[dict[str, Any]]:
-    """Return the epochs' ends: what does not depend on when lines were written."""
-    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    ends = {line["epoch"]: line for line in lines if "validationLoss" in line}
-    return [{key: line[key] for key in ("loss", "validationLoss")} for line in ends.values()]
 
 
 def kill_in_mid_epoch(process: subprocess.Popen[bytes], out: Path, number: int) -> int:
@@ -111,7 +72,7 @@ def test_a_killed_training_ends_where_the_unbroken_one_does(
     assert not (out / names.MODEL_FOLDER).exists()
     assert not (out / names.TRAIN_RESULT).exists()
     assert start(place, out).wait(PATIENCE) == 0
-    assert "going on from the checkpoint" in (place / f"{out.name}.log").read_text()
+    assert "going on from the checkpoint" in log(place, out).read_text()
     whole, ends = unbroken
     artifact.verify(out / names.MODEL_FOLDER, result(out).artifact["digest"])
     assert float(result(out).metrics["validationLoss"]) == pytest.approx(
