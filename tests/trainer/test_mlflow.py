@@ -391,7 +391,7 @@ def test_a_whole_training_stands_in_mlflow(
     result = json.loads((tmp_path / "out" / names.TRAIN_RESULT).read_text())
     assert run.data.tags["translation.artifactDigest"] == result["artifact"]["digest"]
     assert run.data.tags["translation.dataDigest"] == result["dataset"]["digest"]
-    assert run.data.tags["mlflow.note.content"].startswith("# Translation from English")
+    assert run.data.tags["mlflow.note.content"].startswith("# Translation from en to eo")
     lines = [json.loads(x) for x in (tmp_path / "out/metrics.jsonl").read_text().splitlines()]
     assert len(lines) >= 2
     for name in lines[-1].keys() - {"epoch", "step", "time"}:

@@ -21,7 +21,7 @@ from mt_trainer.data import Corpus
 from mt_trainer.encoded import Encoded
 from mt_trainer.progress import Board
 from mt_trainer.signals import Stopper
-from mt_trainer.tracking import facts
+from mt_trainer.tracking import facts, mlflow_run
 from mt_trainer.tracking.experiment import Experiment, following
 from mt_trainer.tracking.system import Meter
 
@@ -159,10 +159,18 @@ def _train_and_publish(
     )
     folder = publish.build(job, trained)
     place = publish.publish(folder, job.out)
-    described = card.text(job, text.document, position, publish.versions())
-    storage.write_aside(job.out / "MODEL_CARD.md", described.encode())
     result = _result(job, text, position, place, used.gpus)
-    told.tell(facts.of_artifact(result.artifact, described))
+    subject = card.Subject(
+        job,
+        text.document,
+        position,
+        result.artifact,
+        publish.versions(),
+        tracker.history(),
+        mlflow_run.link(job.out),
+    )
+    storage.write_aside(job.out / "MODEL_CARD.md", card.text(subject).encode())
+    told.tell(facts.of_artifact(result.artifact, card.body(subject)))
     return result
 
 

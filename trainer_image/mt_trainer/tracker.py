@@ -63,6 +63,10 @@ class Tracker:
         """Take note of how long an epoch is."""
         self._total = min(self._budget.max_steps, self._budget.max_epochs * steps_in_epoch)
 
+    def history(self) -> list[Line]:
+        """Return every line of the training so far."""
+        return metrics_file.until(self._path, self._total)
+
     def __enter__(self) -> Tracker:
         if self._bar:
             self._bar.start()

@@ -125,6 +125,15 @@ class MlflowRun:
         storage.write_aside(self._path, json.dumps(known, indent=1).encode())
 
 
+def link(folder: Path) -> str | None:
+    """Return where the server shows the run of a training's folder, or None."""
+    try:
+        known = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        return "{trackingUri}/#/experiments/{experimentId}/runs/{runId}".format(**known)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def _connect(uri: str) -> MlflowClient:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
