@@ -8,6 +8,7 @@ import pytest
 from tests.operator.shell.stage import Stage, condition, model, rejected, until, up_to_date
 
 from mt_contract import names
+from mt_operator.shell.api import Object
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(300)]
 
@@ -98,3 +99,51 @@ async def test_deleted_model_leaves_nothing_behind(stage: Stage) -> None:
     await stage.kube.remove(names.MODEL_KIND, stage.namespace, "pt-en")
     await stage.gone(names.RUN_KIND, "Job", "Pod")
     assert "Traceback" not in operator.log.read_text()
+
+
+async def test_training_on_several_nodes_keeps_what_the_job_says(stage: Stage) -> None:
+    """What decides how pods are tried again is newer than Jobs are: none of it may be dropped."""
+    stage.world.scenario.held = {names.Stage.TRAIN}
+    stage.operator().start()
+    await stage.kube.put(model(stage.namespace, training={"nodes": 3, "backoffLimit": 2}))
+
+    async def training() -> bool:
+        return bool(await stage.all("Pod"))
+
+    await until(training, 60)
+    (job,) = await stage.all("Job")
+    (service,) = await stage.all("Service")
+    spec = job["spec"]
+    assert (spec["completions"], spec["parallelism"]) == (3, 3)
+    assert (spec["backoffLimitPerIndex"], spec["maxFailedIndexes"]) == (2, 0)
+    assert spec["successPolicy"] == {"rules": [{"succeededIndexes": "0"}]}
+    assert spec["podReplacementPolicy"] == "Failed"
+    assert service["spec"]["clusterIP"] == "None"
+    assert spec["template"]["spec"]["subdomain"] == service["metadata"]["name"]
+    created = [each["metadata"]["creationTimestamp"] for each in (service, job)]
+    assert created == sorted(created)
+
+    stage.world.scenario.held = set()
+    await stage.until(up_to_date)
+    await stage.gone("Service")
+
+
+async def test_model_made_elsewhere_is_imported_and_rolled_out(stage: Stage) -> None:
+    stage.operator().start()
+    await stage.kube.put(model(stage.namespace))
+    first = await stage.until(up_to_date)
+    spec = {"modelRef": {"name": "pt-en"}, "candidate": True}
+    meta = {"name": "from-elsewhere", "namespace": stage.namespace}
+    run = {"apiVersion": names.API_VERSION, "kind": names.RUN_KIND, "metadata": meta}
+    await stage.kube.put({**run, "spec": {**spec, "import": {"uri": "hf://org/model"}}})
+
+    def promoted(found: Object) -> bool:
+        production = found["status"]["production"]
+        return production["run"] == "from-elsewhere" and up_to_date(found)
+
+    second = await stage.until(promoted)
+    assert second["status"]["production"]["artifact"] != first["status"]["production"]["artifact"]
+    imported = await stage.kube.get(names.RUN_KIND, stage.namespace, "from-elsewhere")
+    assert imported is not None
+    assert condition(imported, "Trained")["reason"] == "Imported"
+    assert [name for name in stage.created("jobs") if name.startswith("from-elsewhere-import-")]

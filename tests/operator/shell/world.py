@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -37,6 +37,7 @@ from mt_operator.shell.errors import (
     ThrottledError,
     UnavailableError,
 )
+from mt_operator.shell.nodes import INDEX
 from mt_operator.shell.observe_model import POD_SERVICE
 
 KINDS = (
@@ -93,7 +94,9 @@ class World:
                     await self.kube.remove(kind, self.namespace, each["metadata"]["name"])
         pods = {pod["metadata"]["name"]: pod for pod in found["Pod"]}
         for job in found["Job"]:
-            await self._job(job, pods.get(f"{job['metadata']['name']}-0"))
+            name = job["metadata"]["name"]
+            numbers = range(job["spec"].get("completions") or 1)
+            await self._job(job, [pods.get(f"{name}-{number}") for number in numbers])
         for service in found["InferenceService"]:
             await self._service(service, pods)
         for route in found["HTTPRoute"]:
@@ -102,7 +105,8 @@ class World:
                 refs = route["spec"]["rules"][0]["backendRefs"]
                 self.predictors.serve({ref["name"]: ref.get("weight", 1) for ref in refs})
 
-    async def _job(self, job: Object, pod: Object | None) -> None:
+    async def _job(self, job: Object, pods: Sequence[Object | None]) -> None:
+        """Bring a Job and its pods a step further; the first of several says what comes of it."""
         conditions = job.get("status", {}).get("conditions") or []
         if job["spec"].get("suspend") or any(
             c["type"] in ("Complete", "Failed") for c in conditions
@@ -110,14 +114,20 @@ class World:
             return
         stage = Stage(job["metadata"]["labels"][names.LABEL_STAGE])
         uid = job["metadata"]["uid"]
-        if pod is None:
-            await self._make_pod(job, "Job", "batch/v1", job["spec"]["template"], 0)
-            await self._status("Job", job, {"startTime": now(), "active": 1})
-        elif pod.get("status", {}).get("phase") != "Running":
+        missing = [number for number, pod in enumerate(pods) if pod is None]
+        if missing:
+            for number in missing:
+                await self._make_pod(job, "Job", "batch/v1", job["spec"]["template"], number)
+            await self._status("Job", job, {"startTime": now(), "active": len(pods)})
+            return
+        there = [pod for pod in pods if pod is not None]
+        pending = [pod for pod in there if pod.get("status", {}).get("phase") != "Running"]
+        if pending:
             self._begun[uid] = asyncio.get_running_loop().time()
-            await self._status("Pod", pod, {"phase": "Running", "podIP": "127.0.0.1"})
+            for pod in pending:
+                await self._status("Pod", pod, {"phase": "Running", "podIP": "127.0.0.1"})
         elif stage not in self.scenario.held and self._over(uid, stage):
-            await self._end(job, pod, stage)
+            await self._end(job, there[0], stage)
 
     def _over(self, uid: str, stage: Stage) -> bool:
         began = self._begun.setdefault(uid, asyncio.get_running_loop().time())
@@ -142,7 +152,7 @@ class World:
         await self._status("Job", job, failed(job) if failure else complete(job))
 
     def _result(self, stage: Stage, env: Mapping[str, str]) -> Message:
-        if stage in (Stage.TRAIN, Stage.COLLECT_TRAIN):
+        if stage in (Stage.TRAIN, Stage.IMPORT, Stage.COLLECT_TRAIN):
             digest = "sha256:" + hashlib.sha256(env["MT_RUN"].encode()).hexdigest()
             if stage is Stage.TRAIN:
                 self._seeds[digest] = json.loads(env["MT_RECIPE"])["training"]["seed"]
@@ -232,6 +242,7 @@ class World:
         self, owner: Object, kind: str, version: str, template: Object, number: int
     ) -> None:
         meta = owner["metadata"]
+        indexed = owner["spec"].get("completionMode") == "Indexed"
         reference = {
             "apiVersion": version,
             "kind": kind,
@@ -248,6 +259,7 @@ class World:
                     "name": f"{meta['name']}-{number}",
                     "namespace": self.namespace,
                     "labels": template["metadata"]["labels"],
+                    "annotations": {INDEX: str(number)} if indexed else {},
                     "ownerReferences": [reference],
                 },
                 "spec": {"containers": [container], "restartPolicy": "Never"},
@@ -271,10 +283,16 @@ def now() -> str:
 
 def complete(job: Object) -> dict[str, Any]:
     """Return the status of a Job that is complete."""
-    return _ended(job, "SuccessCriteriaMet", "Complete", "CompletionsReached") | {
-        "completionTime": now(),
-        "succeeded": 1,
-    }
+    reason = "SuccessPolicy" if "successPolicy" in job["spec"] else "CompletionsReached"
+    indexes = {"completedIndexes": "0"} if job["spec"].get("completions", 1) > 1 else {}
+    return (
+        _ended(job, "SuccessCriteriaMet", "Complete", reason)
+        | indexes
+        | {
+            "completionTime": now(),
+            "succeeded": 1,
+        }
+    )
 
 
 def failed(job: Object) -> dict[str, Any]:
