@@ -22,16 +22,17 @@ class Shape:
     rows: int
 
 
-def histogram(lengths: np.ndarray) -> np.ndarray:
+def histogram(*parts: np.ndarray) -> np.ndarray:
     """Return ``[longest + 1, longest + 1]``, how many pairs have each length of source and target.
 
     Args:
-        lengths: ``[pairs, 2]``, end marks counted.
+        parts: ``[pairs, 2]`` lengths each, end marks counted.
     """
-    size = int(lengths.max(initial=0)) + 1
+    size = max(int(lengths.max(initial=0)) for lengths in parts) + 1
     counts = np.zeros(size * size, np.int64)
-    for part in np.array_split(lengths, len(lengths) // 2**17 + 1):
-        counts += np.bincount(part[:, 0].astype(np.int64) * size + part[:, 1], minlength=size**2)
+    for lengths in parts:
+        for part in np.array_split(lengths, len(lengths) // 2**17 + 1):
+            counts += np.bincount(part[:, 0].astype(np.int64) * size + part[:, 1], None, size**2)
     return counts.reshape(size, size)
 
 
