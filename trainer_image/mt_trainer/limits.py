@@ -30,8 +30,12 @@ def _fraction(value: Decimal) -> bool:
 RULES: tuple[tuple[str, Holds, str], ...] = (
     ("data.format", _one_of(FORMATS), ", ".join(FORMATS)),
     ("data.train", bool, "name at least one file"),
-    ("data.checks.max_divergence", lambda v: v is None, "this release does not check it"),
-    ("training.warm_start_from", _one_of(("None",)), "this release knows None"),
+    ("data.checks.max_divergence", lambda v: v is None or 0 <= v <= 1, "from 0 to 1, or left out"),
+    (
+        "training.warm_start_from",
+        _one_of(("None", "Production", "LatestBlessed")),
+        "None, Production, LatestBlessed",
+    ),
     ("training.precision", _one_of(("Auto", "Float32", "BFloat16")), "Auto, Float32, BFloat16"),
     ("training.vocabulary.algorithm", _one_of(("Unigram", "BPE")), "Unigram, BPE"),
     ("training.vocabulary.shared", bool, "this release makes one vocabulary for both languages"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,18 @@ import sentencepiece
 from mt_contract import artifact, names, report, storage
 from mt_contract.errors import DataError
 from mt_contract.report import TrainResult
-from mt_trainer import card, data, describe, device, encoded, profile, samples, tokenizer
+from mt_trainer import (
+    card,
+    data,
+    describe,
+    device,
+    divergence,
+    encoded,
+    profile,
+    samples,
+    tokenizer,
+    warm_start,
+)
 from mt_trainer.checkpoint import Position, Store
 from mt_trainer.config import Job
 from mt_trainer.data import Corpus
@@ -25,6 +37,7 @@ from mt_trainer.tracking import facts, mlflow_run
 from mt_trainer.tracking.experiment import Experiment, following
 from mt_trainer.tracking.system import Meter
 
+_CHECKPOINTS = "checkpoints"
 _log = logging.getLogger(__name__)
 
 
@@ -53,6 +66,8 @@ def run(job: Job, stopper: Stopper) -> TrainResult:
         _log.info("run %s is finished already: %s", job.run, done.artifact["digest"])
         return done
     storage.check_writable(job.out)
+    if job.parent and not (job.out / _CHECKPOINTS).exists():
+        warm_start.find(job.parent, job.recipe)  # before the data is read, which may take long
     board = Board(job.progress_port)
     try:
         with tempfile.TemporaryDirectory(prefix="mt-trainer-") as folder, following(job) as told:
@@ -74,7 +89,9 @@ def finished(job: Job) -> TrainResult | None:
         manifest = artifact.verify(job.out / names.MODEL_FOLDER, found.artifact["digest"])
     except (OSError, report.ReportError, artifact.ArtifactError, KeyError):
         return None
-    return found if (manifest.run, manifest.recipe_digest) == (job.run, job.digest) else None
+    parent = job.parent and job.parent.digest
+    made = (manifest.run, manifest.recipe_digest, manifest.parent_digest)
+    return found if made == (job.run, job.digest, parent) else None
 
 
 def prepare(job: Job, folder: Path) -> Text:
@@ -86,7 +103,12 @@ def prepare(job: Job, folder: Path) -> Text:
     """
     training = job.recipe.training
     max_tokens = training.architecture.max_tokens
-    corpus = data.prepare(job.files, job.recipe.data.checks, max_tokens, training.seed, folder)
+    checks = job.recipe.data.checks
+    corpus = data.prepare(job.files, checks, max_tokens, training.seed, folder)
+    limit = None if checks.max_divergence is None else float(checks.max_divergence)
+    told = describe.text(corpus, job.previous, limit)
+    _keep(job, told)
+    divergence.check(told["divergence"])
     vocabulary = _vocabulary(job, corpus)
     processor = tokenizer.load(vocabulary)
     train = encoded.encode(corpus.train, processor, max_tokens, folder / "train.tokens")
@@ -100,14 +122,11 @@ def prepare(job: Job, folder: Path) -> Text:
                 "training.architecture.maxTokens, "
                 "or split the text into sentences"
             )
-    document = describe.dataset(
-        corpus, train, validation, processor.vocab_size(), training.vocabulary.size
-    )
-    storage.retried(
-        lambda: storage.write_aside(
-            job.out / "dataset.json", json.dumps(document, indent=1).encode()
-        )
-    )
+    size = processor.vocab_size()
+    wanted = size if job.parent else training.vocabulary.size
+    document = describe.dataset(corpus, told, train, validation, size, wanted)
+    document["anomalies"][:0] = warm_start.notes(job)
+    _keep(job, document)
     _log.info(
         "%d pairs, %d rejected; %d for validation",
         train.pairs,
@@ -117,15 +136,30 @@ def prepare(job: Job, folder: Path) -> Text:
     return Text(corpus, vocabulary, processor, train, validation, document)
 
 
+def _keep(job: Job, document: Mapping[str, Any]) -> None:
+    written = json.dumps(document, indent=1, ensure_ascii=False).encode()
+    storage.retried(lambda: storage.write_aside(job.out / divergence.DATASET, written))
+
+
 def _vocabulary(job: Job, corpus: Corpus) -> bytes:
-    """Return the vocabulary of this text and recipe: an earlier attempt's, or a new one."""
-    path = job.out / "checkpoints" / f"vocabulary-{names.short(job.digest, corpus.digest)}.model"
+    """Return the vocabulary of this training: an earlier attempt's, the parent's, or a new one."""
+    path = job.out / _CHECKPOINTS / f"vocabulary-{_identity(job, corpus)[:8]}.model"
     if path.exists():
         return path.read_bytes()
-    made = tokenizer.train(corpus.train, job.recipe.training.vocabulary, job.recipe.training.seed)
+    training = job.recipe.training
+    if job.parent:
+        made = warm_start.find(job.parent, job.recipe).vocabulary
+    else:
+        made = tokenizer.train(corpus.train, training.vocabulary, training.seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     storage.retried(lambda: storage.write_aside(path, made))
     return made
+
+
+def _identity(job: Job, corpus: Corpus) -> str:
+    """Return what a checkpoint must share to be gone on from: recipe, data, and where it began."""
+    parent = [job.parent.digest] if job.parent else []
+    return names.short(job.digest, corpus.digest, *parent, length=16)
 
 
 def _train_and_publish(
@@ -139,14 +173,16 @@ def _train_and_publish(
     from mt_trainer.train import Plan, fit
 
     training = job.recipe.training
-    store = Store(job.out / "checkpoints", names.short(job.digest, text.corpus.digest, length=16))
+    store = Store(job.out / _CHECKPOINTS, _identity(job, text.corpus))
     tracker = Tracker(board, job.out, training, (told,), Meter().read)
     with stopper.patient(), tracker:
         plan = Plan(
             training, text.train, text.validation, job.checkpoint_seconds, stopper.event, tracker
         )
         tracker.expect(plan.steps_in_epoch)
-        position = fit(Learner(training, text.processor.vocab_size()), plan, store)
+        size = text.processor.vocab_size()
+        learner = Learner(training, size, warm_start.weights(job, store, size))
+        position = fit(learner, plan, store)
     weights = store.best()
     assert weights is not None, "an epoch that ended left its weights"
     device.full_precision()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from mt_contract.errors import ConfigurationError
@@ -15,6 +16,8 @@ HELP = "train a model and publish it as an artifact"
 EXAMPLES = """
 examples:
   mt-trainer train recipe.yaml --out runs/first   on this machine; the model is runs/first/model
+  mt-trainer train recipe.yaml --out runs/second --start-from runs/first/model
+                                                  begins with that model's weights and vocabulary
   mt-trainer train                                in a Job; MT_RECIPE, MT_RUN, MT_OUTPUT … say what
 
 the smallest recipe.yaml (every field of a TranslationModel's sourceLanguage, targetLanguage, data
@@ -39,6 +42,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a recipe file; without one, the environment says what to do",
     )
     parser.add_argument("--out", type=Path, help="folder of this training (with a recipe file)")
+    parser.add_argument(
+        "--start-from",
+        type=Path,
+        metavar="MODEL",
+        help="a run's model folder, whose weights and vocabulary to begin with",
+    )
 
 
 def run(options: argparse.Namespace, stopper: Stopper) -> Message | None:
@@ -48,14 +57,17 @@ def run(options: argparse.Namespace, stopper: Stopper) -> Message | None:
         ProgramError: with the reason for the user.
     """
     # Not at the top: --help answers at once.
-    from mt_trainer import pipeline
+    from mt_trainer import pipeline, warm_start
 
-    if bool(options.recipe) != bool(options.out):
+    if bool(options.recipe) != bool(options.out) or (options.start_from and not options.recipe):
         raise ConfigurationError(
-            "a recipe file and --out belong together; in a Job neither is given"
+            "a recipe file and --out belong together, and --start-from to them; in a Job none of "
+            "them is given"
         )
     if options.recipe:
         job = config.from_file(options.recipe, options.out, os.environ)
+        if options.start_from:
+            job = replace(job, parent=warm_start.origin(options.start_from))
     else:
         job = config.from_environment(os.environ)
     return pipeline.run(job, stopper)
