@@ -31,6 +31,7 @@ from mt_predictor import (
     report_page,
     settings,
     testset,
+    tracked,
     training_files,
 )
 from mt_predictor.comparison import Measured, measure
@@ -77,6 +78,7 @@ def run(env: Environment) -> None:
         with writing():
             evaluation_report.show_gates(task.folder, to_json(task.evaluation.gates))
         report.write(finished, log)
+        _print(finished)
         return
     with writing():
         evaluation_report.begin(task.folder)
@@ -84,8 +86,8 @@ def run(env: Environment) -> None:
     with writing():
         report.write(result, task.folder / names.EVALUATION_RESULT)
     report.write(result, log)
-    for metric, value in result.scores.items():
-        print(f"{metric}={value}", flush=True)  # Katib reads these
+    _print(result)
+    tracked.tell(task.folder, result.scores, env)
 
 
 def read_task(env: Environment) -> Task:
@@ -255,6 +257,12 @@ def _result(task: Task, measured: Measured) -> EvaluationResult:
     except ReportError as error:
         raise ConfigurationError(str(error)) from error
     return result
+
+
+def _print(result: EvaluationResult) -> None:
+    """Print what Katib reads, also where the result is an earlier attempt's."""
+    for metric, value in result.scores.items():
+        print(f"{metric}={value}", flush=True)
 
 
 def _engine_of(baseline: Located | None, wanted: EngineSettings) -> EngineSettings:

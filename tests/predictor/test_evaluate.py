@@ -134,16 +134,21 @@ def test_the_model_against_itself(artifact_folder: Path, tmp_path: Path) -> None
 
 
 def test_again_is_the_same_at_once(
-    artifact_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    artifact_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     env = job(tmp_path, artifact_folder)
     evaluate.run(env)
-    first = said(env)
+    first, printed = said(env), capsys.readouterr().out
+    assert f"chrF={first.scores['chrF']}\n" in printed
     Path(env["MT_TERMINATION_LOG"]).write_text("")
     with monkeypatch.context() as patch:
         patch.setattr(evaluate, "translated", None)  # nothing is translated again
         evaluate.run(env)
     assert said(env) == first
+    assert capsys.readouterr().out == printed, "whoever reads the lines of this attempt needs them"
 
 
 @pytest.mark.parametrize(
