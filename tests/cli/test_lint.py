@@ -37,9 +37,16 @@ def test_nothing_to_object(tmp_path: Path) -> None:
     assert result.out.splitlines() == ["1 object: nothing to object.", CHANGES, NAMES]
 
 
-@pytest.mark.parametrize("sample", ["pt-en.yaml", "pt-en-minimal.yaml"])
-def test_the_samples_are_in_order(sample: str) -> None:
-    assert cli(FakeCluster(), f"lint {SAMPLES / sample} --strict").code == Code.DONE
+# The full sample has fields that this release does not act on.
+USABLE = [path for path in sorted(SAMPLES.glob("*.yaml")) if path.stem != "pt-en-full"]
+
+
+@pytest.mark.parametrize("sample", USABLE, ids=lambda path: path.stem)
+def test_the_samples_are_in_order(sample: Path) -> None:
+    # An imported model is judged with the model that it names.
+    model = SAMPLES / "pt-en.yaml" if sample.stem == "import" else ""
+    result = cli(FakeCluster(), f"lint {sample} {model} --strict")
+    assert result.code == Code.DONE, result.out
 
 
 ERRORS = [

@@ -144,7 +144,10 @@ def test_presets_are_those_of_the_schema_and_valid(preset: str) -> None:
     assert defaults.PRESETS[preset]["modelDimension"] % defaults.PRESETS[preset]["heads"] == 0
 
 
-@pytest.mark.parametrize("name", ["pt-en-minimal", "pt-en-full"])
+MODELS = sorted(path.stem for path in SAMPLES.glob("pt-en*.yaml"))
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_a_sample_is_decoded_and_resolves_to_what_could_be_written(name: str) -> None:
     spec = yaml.safe_load((SAMPLES / f"{name}.yaml").read_text())["spec"]
     jsonschema.validate(spec, strict(MODEL_SPEC))

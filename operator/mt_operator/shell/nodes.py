@@ -29,15 +29,17 @@ def by_index(pods: Iterable[Tree]) -> dict[int, list[Tree]]:
 def first_cause(ends: Sequence[Tree]) -> dict[str, Any]:
     """Return the end that tells why pods failed that take each other down.
 
-    Whoever ended for good decided for all; else whoever can say why, else whoever was first.
+    Whoever ended for good decided for all; who only misses another knows nothing of it; of the
+    rest, whoever can say why, else whoever was first.
 
     Args:
         ends: the ``terminated`` state of the newest container that ended, of each index.
     """
 
-    def rank(end: Tree) -> tuple[bool, bool, str]:
-        final = end.get("exitCode") in _FINAL
-        return not final, not end.get("message"), str(end.get("finishedAt") or "")
+    def rank(end: Tree) -> tuple[bool, bool, bool, str]:
+        code = end.get("exitCode")
+        said, when = bool(end.get("message")), str(end.get("finishedAt") or "")
+        return code not in _FINAL, code == ExitCode.NODE_LOST, not said, when
 
     failed = [dict(end) for end in ends if end.get("exitCode")]
     return min(failed, key=rank, default={})

@@ -22,6 +22,7 @@ from mt_operator.core.observed import JobView
 from mt_operator.shell.views import job_view
 
 LOST = encode(Failure("InternalError", "the others are gone"))
+ALONE = Failure("NodeLost", "2 of 3 nodes came within 10 minutes")
 BAD = Failure("DataInvalid", "train.tsv line 3")
 TOO_MANY = ended("Failed", "MaxFailedIndexesExceeded", "")
 
@@ -106,6 +107,18 @@ CAUSES = [
         FAILURE,
         5,
         id="who was first goes before who was taken down",
+    ),
+    pytest.param(
+        [failed(0, encode(ALONE), 6, T0), failed(1, "", 139, T1), failed(2, encode(ALONE), 6, T0)],
+        None,
+        139,
+        id="who was lost goes before who misses it",
+    ),
+    pytest.param(
+        [failed(0, encode(ALONE), 6, T0), failed(1, encode(ALONE), 6, T1)],
+        ALONE,
+        6,
+        id="nobody came",
     ),
     pytest.param(
         [failed(0, "", 139, T1), node(1, "Succeeded", **terminated("", 0, T0, "Completed"))],
