@@ -49,12 +49,12 @@ def attempt(folder: Path, *steps: int) -> None:
 
 
 def events(folder: Path) -> list[Any]:
-    """Return the events of the one event file, as TensorFlow's own reader finds them."""
+    """Return the events of all files, as TensorFlow's own reader finds them."""
     from tensorflow.core.util.event_pb2 import Event
     from tensorflow.python.lib.io.tf_record import tf_record_iterator
 
-    (path,) = folder.glob("*tfevents*")
-    return [Event.FromString(data) for data in tf_record_iterator(str(path))]
+    paths = sorted(map(str, folder.glob("*tfevents*")))
+    return [Event.FromString(data) for path in paths for data in tf_record_iterator(path)]
 
 
 def series(folder: Path) -> dict[str, list[tuple[int, float]]]:
@@ -99,6 +99,14 @@ def test_an_attempt_that_goes_on_leaves_no_step_twice(tmp_path: Path) -> None:
     steps = [line.step for line in metrics_file.until(tmp_path / "metrics.jsonl", 1000)]
     assert steps == [10, 20, 30, 40, 50]
     assert [step for step, _ in series(tmp_path / "tensorboard")["loss"]] == steps
+
+
+def test_of_many_attempts_few_files_are_left(tmp_path: Path) -> None:
+    for _ in range(5):
+        attempt(tmp_path, 10)
+    sizes = [path.stat().st_size for path in sorted((tmp_path / "tensorboard").iterdir())]
+    assert len(sizes) == 2
+    assert sizes[0] == 0, "kept for a TensorBoard that has it open"
 
 
 def test_a_rollback_leaves_no_step_twice(tmp_path: Path) -> None:

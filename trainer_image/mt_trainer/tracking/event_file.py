@@ -31,7 +31,8 @@ class EventFile:
     def begin(self, history: Sequence[Line]) -> None:
         """Write a new file in place of those of earlier attempts, so that no step is there twice.
 
-        A new name, because a TensorBoard that has the old one open would read on in the middle.
+        A new name, because a TensorBoard that has the last one open would read on in the middle.
+        That one stays, empty: TensorBoard goes to the next file only from one that is there.
         """
         earlier = sorted(self._folder.glob("events.out.tfevents.*"))
         number = int(earlier[-1].name.split(".")[3]) + 1 if earlier else 1
@@ -40,8 +41,10 @@ class EventFile:
         data = record(_event(now, 0, 3, _VERSION)) + record(_session_start(now))
         data += b"".join(record(scalars(line)) for line in history)
         storage.retried(lambda: self._write_first(data))
-        for path in earlier:
+        for path in earlier[:-1]:
             path.unlink(missing_ok=True)
+        if earlier:
+            storage.retried(lambda: storage.write_aside(earlier[-1], b""))
 
     def add(self, line: Line) -> None:
         """Append the line's numbers."""
