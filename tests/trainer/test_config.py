@@ -76,11 +76,9 @@ def test_a_whole_translation_model_is_a_recipe_too(tmp_path: Path) -> None:
         pytest.param(
             {"data": {"train": [{"uri": "pvc://c/../../etc/passwd"}]}}, r"'\.\.'", id="a way out"
         ),
-        pytest.param({"data": {"checks": {"maxDivergence": "0.2"}}}, "maxDivergence", id="check"),
+        pytest.param({"data": {"checks": {"maxDivergence": "2"}}}, "from 0 to 1", id="check"),
         pytest.param({"data": {"checks": {"minPairs": "x"}}}, "minPairs", id="no number"),
-        pytest.param(
-            {"training": {"warmStartFrom": "Production"}}, "knows None", id="a warm start"
-        ),
+        pytest.param({"training": {"warmStartFrom": "Newest"}}, "LatestBlessed", id="a warm start"),
         pytest.param({"training": {"nodes": 2}}, "training.nodes", id="two nodes"),
         pytest.param({"training": {"precision": "Int4"}}, "precision is Int4", id="precision"),
         pytest.param(
