@@ -5,17 +5,23 @@ import random
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.trainer import builders
 
 from mt_contract.errors import ConfigurationError, DataError, StorageError
 from mt_contract.resource import Checks
-from mt_trainer import data
+from mt_corpus.files import File
+from mt_trainer import clean, data, duplicates, spool
 from mt_trainer.clean import Reject
-from mt_trainer.data import Corpus, File, Files
+from mt_trainer.data import Corpus
+from mt_trainer.survey import Files
 
 GOOD = b"".join(f"{a}\t{b}\n".encode() for a, b in builders.pairs(100))
+ROWS = builders.pairs(60)
 STRICT = Checks(
     min_pairs=10,
     max_empty_fraction=Decimal("0.01"),
@@ -87,7 +93,7 @@ def test_a_row_is_used_or_counted_with_its_line(
     assert corpus.pairs + corpus.validation_pairs == 100 + (why is None)
     assert dict(corpus.counts[0].rejected) == ({why: 1} if why else {})
     if why:
-        assert corpus.counts[0].first[why].startswith("train.tsv line 51")
+        assert corpus.counts[0].first(why).startswith("train.tsv line 51")
 
 
 @pytest.mark.parametrize(
@@ -154,8 +160,8 @@ def test_storage_that_fails_while_reading_is_retried_later(
     monkeypatch.setattr(Path, "open", fail)
     with pytest.raises(StorageError, match="the storage failed"):
         list(
-            data.clean_rows(
-                File("train.tsv", str(path)), data.Limits(100, 9), data.FileCount("train.tsv")
+            clean.clean_rows(
+                File("train.tsv", str(path)), clean.Limits(100, 9), clean.FileCount("train.tsv")
             )
         )
 
@@ -199,6 +205,52 @@ def test_where_overlap_is_allowed_it_is_still_left_out_of_training(tmp_path: Pat
     learned = corpus.train.read_text() + corpus.validation.read_text()
     assert corpus.counts[0].rejected[Reject.TEST_OVERLAP] == 3
     assert not any(line in learned for line in leak.decode().splitlines())
+
+
+def test_what_validates_is_left_out_of_training_and_counted(tmp_path: Path) -> None:
+    known = b"".join(GOOD.splitlines(keepends=True)[5:8])
+    elsewhere = known.replace(b"\n", b" alia\n") + b"never seen\tneniam\n"
+    corpus = prepare(tmp_path, GOOD, STRICT, validation=elsewhere, test=b"never seen\tnova\n")
+    assert (corpus.pairs, corpus.validation_pairs) == (97, 4)
+    assert corpus.counts[0].rejected[Reject.VALIDATION_OVERLAP] == 3
+    assert corpus.counts[0].first(Reject.VALIDATION_OVERLAP) == "train.tsv line 6; then 7, 8"
+    assert corpus.validation_in_test == 1
+
+
+def test_rows_of_the_test_files_are_counted_by_slice(tmp_path: Path) -> None:
+    files = []
+    for name, part, count in (("a.tsv", "legal", 3), ("b.tsv", None, 2), ("c.tsv", "legal", 4)):
+        builders.write(tmp_path / name, builders.pairs(count, seed=count))
+        files.append(File(name, str(tmp_path / name), slice=part))
+    builders.write(tmp_path / "train.tsv", builders.pairs(50))
+    train = (File("train.tsv", str(tmp_path / "train.tsv")),)
+    corpus = data.prepare(Files(train, (), tuple(files)), LENIENT, 24, 1, tmp_path)
+    assert corpus.test.slices == {"legal": 7, "": 2}
+
+
+@given(st.data())
+def test_the_corpus_is_the_same_however_it_is_read_in_blocks(given_data: st.DataObject) -> None:
+    rows = given_data.draw(st.lists(st.sampled_from(ROWS), min_size=30, max_size=120))
+    cut = given_data.draw(st.integers(0, len(rows)))
+    found = []
+    for chunk in (given_data.draw(st.integers(1, 50)), 8192):
+        with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+            patched.setattr(spool, "_CHUNK", chunk)
+            patched.setattr(data, "_BLOCK", chunk)
+            patched.setattr(duplicates, "_PART", chunk)
+            files = []
+            for name, part in (("a.tsv", rows[:cut] + ROWS[:1]), ("b.tsv", rows[cut:] + ROWS[1:2])):
+                path = builders.write(Path(folder) / name, part)
+                files.append(File(name, str(path)))
+            (Path(folder) / "work").mkdir()
+            corpus = data.prepare(Files(tuple(files)), LENIENT, 24, 1, Path(folder) / "work")
+            found.append((corpus.digest, corpus.train.read_text(), corpus.counts))
+            document = corpus.statistics.document(corpus.where)
+            found[-1] += (document,)
+    assert found[0] == found[1]
+    kept = found[0][1].splitlines()
+    assert len(kept) == len(set(kept))
+    assert found[0][3]["pairs"] == len(kept)
 
 
 def test_validation_is_held_out_by_source_and_always_the_same(tmp_path: Path) -> None:

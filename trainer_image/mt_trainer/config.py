@@ -18,7 +18,7 @@ from mt_contract.resource import Data, Recipe, Source
 from mt_corpus import places, reading
 from mt_corpus.files import File, files_of
 from mt_trainer import limits
-from mt_trainer.data import Files
+from mt_trainer.survey import Files
 
 _CHECKPOINT_SECONDS = "120"
 T = TypeVar("T")

@@ -1,45 +1,28 @@
-"""The corpus: files cleaned, checked and divided, before anything costly begins.
-
-Two passes, neither of which holds text in memory: the first judges every row and spools the fit
-pairs, the second drops duplicates and divides.
-"""
+"""The corpus: files cleaned, checked and divided, before anything costly begins."""
 
 from __future__ import annotations
 
 import hashlib
-from array import array
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from mt_contract.errors import DataError
 from mt_contract.resource import Checks
-from mt_corpus.files import File
-from mt_trainer.clean import LONGEST_PIECE, FileCount, Limits, Reject, clean_rows, fingerprint
+from mt_trainer.checks import violations
+from mt_trainer.clean import FileCount
+from mt_trainer.order import mixed
+from mt_trainer.spool import Spool
+from mt_trainer.statistics import Statistics
+from mt_trainer.survey import Files, Survey, TestText, limits, survey
 
 _HELD_OUT = 0.02  # share of the training text that validates where no validation files are named
 _FEWEST, _MOST = 50, 2000  # pairs held out, where there are enough
-_TEST_KEPT = 2000  # test sentences kept for the comparison of engines
-
-
-@dataclass(frozen=True)
-class Files:
-    """All files of a recipe."""
-
-    train: tuple[File, ...]
-    validation: tuple[File, ...] = ()
-    test: tuple[File, ...] = ()
-
-
-@dataclass(frozen=True)
-class TestText:
-    """Held-out sources, to be kept out of training."""
-
-    __test__ = False
-    fingerprints: frozenset[int] = frozenset()
-    sentences: tuple[str, ...] = ()  # the first few thousand
+_BLOCK = 1 << 16  # rows
 
 
 @dataclass(frozen=True)
@@ -54,16 +37,9 @@ class Corpus:
     counts: tuple[FileCount, ...]
     validation_counts: tuple[FileCount, ...]  # none: validation was held out from training
     test: TestText
-
-
-@dataclass(frozen=True)
-class _Spool:
-    """Fit pairs of several files on disk, ``file<TAB>line<TAB>source<TAB>target``."""
-
-    path: Path
-    fingerprints: np.ndarray
-    counts: tuple[FileCount, ...]
-    overlapping: int  # test sources that stood in these files
+    statistics: Statistics  # of the text in ``train``
+    where: Callable[[int], str] = str  # file and line of a row that the statistics name
+    validation_in_test: int = 0  # validation pairs with a source of the test files
 
 
 def prepare(files: Files, checks: Checks, max_tokens: int, seed: int, folder: Path) -> Corpus:
@@ -80,174 +56,88 @@ def prepare(files: Files, checks: Checks, max_tokens: int, seed: int, folder: Pa
         DataError: a file is broken, or a check is violated.
         StorageError: a file could not be read.
     """
-    limits = Limits(LONGEST_PIECE * max_tokens, float(checks.max_length_ratio))
-    test = read_test(files.test, limits)
-    train = _spool(files.train, limits, folder / "train.spool", test.fingerprints)
-    keep = _first_of_each(train)
-    _check(train.counts, checks, int(keep.sum()), train.overlapping, len(test.fingerprints))
-    held_out = np.zeros_like(keep)
-    if not files.validation:
-        held_out = _held_out(train, keep, seed)
-    digest = hashlib.sha256()
-    pairs = _write(train, keep & ~held_out, folder / "train.tsv", digest)
-    validation = (
-        _spool(files.validation, limits, folder / "validation.spool") if files.validation else train
-    )
-    chosen = _first_of_each(validation) if files.validation else held_out
-    validation_pairs = _write(validation, chosen, folder / "validation.tsv", digest)
-    if not validation_pairs:
-        raise DataError(
-            f"no usable pair in the validation files ({_names(files.validation)}): correct or "
-            "remove them"
-        )
-    return Corpus(
-        train=folder / "train.tsv",
-        validation=folder / "validation.tsv",
-        pairs=pairs,
-        validation_pairs=validation_pairs,
-        digest="sha256:" + digest.hexdigest(),
-        counts=train.counts,
-        validation_counts=validation.counts if files.validation else (),
-        test=test,
-    )
+    found = survey(files, limits(checks, max_tokens), folder)
+    for complaint in violations(found, checks):
+        raise DataError(complaint)
+    return divide(found, seed, folder)
 
 
-def read_test(files: Sequence[File], limits: Limits) -> TestText:
-    """Return the distinct sources of the test files.
+def divide(found: Survey, seed: int, folder: Path) -> Corpus:
+    """Write what is learned from and what validates, and describe the former.
 
     Raises:
-        DataError: one of them is broken.
+        DataError: one of them would be empty.
     """
-    seen: dict[int, str | None] = {}
-    for file in files:
-        for row in clean_rows(file, limits, FileCount(file.uri)):
-            seen.setdefault(fingerprint(row.source), row.source if len(seen) < _TEST_KEPT else None)
-    return TestText(frozenset(seen), tuple(text for text in seen.values() if text is not None))
+    least = None if found.validation else _threshold(found, seed)
+    statistics, pairs, held_out = Statistics(), 0, 0
+    digests = [hashlib.sha256(), hashlib.sha256()]
+    train, validation = folder / "train.tsv", folder / "validation.tsv"
+    with train.open("wb") as kept, validation.open("wb") as held:
+        for lines, rows in found.train.chosen(found.keep):
+            out = np.zeros(len(rows), bool)
+            if least is not None:
+                out = _keys(found.train, rows, seed) <= least
+                held_out += _write(list(compress(lines, out)), held, digests[1])
+            mine = list(compress(lines, ~out))
+            pairs += _write(mine, kept, digests[0])
+            statistics.add(b"".join(mine).decode(), rows[~out])
+        if found.validation:
+            for lines, _ in found.validation[0].chosen(found.validation[1]):
+                held_out += _write(lines, held, digests[1])
+    if not held_out:
+        raise DataError(
+            "no usable pair in the validation files "
+            f"({', '.join(count.uri for count in found.validation[0].counts)}): correct or remove "
+            "them"
+            if found.validation
+            else "nothing can be held out for validation: add data, or name validation files"
+        )
+    return Corpus(
+        train=train,
+        validation=validation,
+        pairs=pairs,
+        validation_pairs=held_out,
+        digest="sha256:" + hashlib.sha256(b"".join(d.digest() for d in digests)).hexdigest(),
+        counts=found.train.counts,
+        validation_counts=found.validation[0].counts if found.validation else (),
+        test=found.test,
+        statistics=statistics,
+        where=found.train.where,
+        validation_in_test=found.validation_in_test,
+    )
 
 
-def _spool(
-    files: Sequence[File], limits: Limits, path: Path, tested: Container[int] = ()
-) -> _Spool:
-    seen, counts = array("Q"), []
-    watch = _Watch(tested)
-    with path.open("w", encoding="utf-8", newline="\n") as spool:
-        for number, file in enumerate(files):
-            counts.append(FileCount(file.uri))
-            for row in clean_rows(file, limits, counts[-1], watch):
-                seen.append(fingerprint(row.source, row.target))
-                spool.write(f"{number}\t{row.line}\t{row.source}\t{row.target}\n")
-    return _Spool(path, np.frombuffer(seen, np.uint64), tuple(counts), len(watch.found))
+def _threshold(found: Survey, seed: int) -> np.uint64:
+    """Return the highest key of a source that validates.
 
+    Chosen by source: none stands on both sides.
 
-class _Watch:
-    """A set of fingerprints that remembers which of them were asked for and found."""
-
-    def __init__(self, fingerprints: Container[int]) -> None:
-        self._fingerprints = fingerprints
-        self.found: set[object] = set()
-
-    def __contains__(self, item: object) -> bool:
-        if item not in self._fingerprints:
-            return False
-        self.found.add(item)
-        return True
-
-
-def _first_of_each(spool: _Spool) -> np.ndarray:
-    """Return a mask of the pairs that stand for the first time; count the others."""
-    keep = np.zeros(len(spool.fingerprints), bool)
-    keep[np.unique(spool.fingerprints, return_index=True)[1]] = True
-    if not keep.all():
-        with spool.path.open(encoding="utf-8", newline="\n") as lines:
-            for text, kept in zip(lines, keep, strict=True):
-                if not kept:
-                    number, line, _ = text.split("\t", 2)
-                    spool.counts[int(number)].reject(Reject.DUPLICATE, int(line))
-    return keep
-
-
-def _held_out(spool: _Spool, keep: np.ndarray, seed: int) -> np.ndarray:
-    """Return a mask of pairs that validate, chosen by source: none stands on both sides."""
-    keys = np.zeros(len(keep), np.uint64)
-    with spool.path.open(encoding="utf-8", newline="\n") as lines:
-        for position, text in enumerate(lines):
-            keys[position] = fingerprint(str(seed), text.split("\t", 3)[2])
-    pairs = int(keep.sum())
+    Raises:
+        DataError: there are not two sources.
+    """
+    pairs = int(np.count_nonzero(found.keep))
     wanted = min(max(round(_HELD_OUT * pairs), min(_FEWEST, pairs // 10), 1), _MOST)
-    if len(np.unique(keys[keep])) < 2:
+    lowest, highest = np.zeros(0, np.uint64), np.uint64(0)
+    for first in range(0, len(found.keep), _BLOCK):
+        rows = first + np.flatnonzero(found.keep[first : first + _BLOCK])
+        keys = _keys(found.train, rows, seed)
+        highest = max(highest, keys.max(initial=0))
+        lowest = np.sort(np.concatenate([lowest, keys]))[:wanted]
+    if not pairs or lowest[0] == highest:
         raise DataError(
             "the training files hold a single source sentence: nothing can be held out for "
             "validation"
         )
-    threshold = np.partition(keys[keep], wanted - 1)[wanted - 1]
-    chosen: np.ndarray = keep & (keys <= threshold)
-    return chosen
+    return np.uint64(min(lowest[-1], highest - np.uint64(1)))
 
 
-def _write(spool: _Spool, chosen: np.ndarray, path: Path, digest: hashlib._Hash) -> int:
-    """Write the chosen pairs to ``path``, take them into ``digest``, and return their number."""
-    with spool.path.open("rb") as lines, path.open("wb") as out:
-        for text, wanted in zip(lines, chosen, strict=True):
-            if wanted:
-                pair = text.split(b"\t", 2)[2]
-                out.write(pair)
-                digest.update(pair)
-    digest.update(b"\0")
-    return int(chosen.sum())
+def _keys(spool: Spool, rows: np.ndarray, seed: int) -> np.ndarray:
+    return mixed(spool.sources[rows].astype(np.uint64), np.uint64(seed % 2**64))
 
 
-def _names(files: Sequence[File]) -> str:
-    return ", ".join(file.uri for file in files)
-
-
-def _check(
-    counts: Sequence[FileCount], checks: Checks, pairs: int, overlapping: int, tested: int
-) -> None:
-    """Refuse a corpus that violates a check of the recipe.
-
-    Raises:
-        DataError: with the share found, the share allowed, the first place, and what to do.
-    """
-    rows = sum(count.rows for count in counts)
-    shares = (
-        (Reject.EMPTY, "have an empty side", checks.max_empty_fraction, "maxEmptyFraction"),
-        (
-            Reject.COPY,
-            "have a target that is the source",
-            checks.max_copy_fraction,
-            "maxCopyFraction",
-        ),
-        (Reject.DUPLICATE, "are duplicates", checks.max_duplicate_fraction, "maxDuplicateFraction"),
-    )
-    for why, what, limit, name in shares:
-        found = sum(count.rejected[why] for count in counts)
-        if found > float(limit) * rows:
-            raise DataError(
-                f"{found:,} of {rows:,} training rows ({found / rows:.1%}) {what} (first: "
-                f"{_first(counts, why)}), "
-                f"data.checks.{name} allows {float(limit):.1%}: remove them, or raise the limit"
-            )
-    if tested and overlapping > float(checks.max_test_overlap) * tested:
-        raise DataError(
-            f"{overlapping:,} of {tested:,} test sentences ({overlapping / tested:.1%}) stand in "
-            "the training files too "
-            f"(first: {_first(counts, Reject.TEST_OVERLAP)}), data.checks.maxTestOverlap allows "
-            f"{float(checks.max_test_overlap):.1%}: scores would be worth nothing. Remove them "
-            "from training; with a higher "
-            "limit they are left out of training and counted"
-        )
-    if pairs < checks.min_pairs:
-        raise DataError(
-            f"{pairs:,} usable pairs in {rows:,} training rows, data.checks.minPairs asks for "
-            f"{checks.min_pairs:,}: "
-            f"add data, or lower the limit. Not used: {_summary(counts) or 'none'}"
-        )
-
-
-def _first(counts: Sequence[FileCount], why: Reject) -> str:
-    return next(count.first[why] for count in counts if why in count.first)
-
-
-def _summary(counts: Sequence[FileCount]) -> str:
-    totals = {why: sum(count.rejected[why] for count in counts) for why in Reject}
-    return ", ".join(f"{number:,} {why}" for why, number in totals.items() if number)
+def _write(lines: Sequence[bytes], stream: BinaryIO, digest: hashlib._Hash) -> int:
+    """Write lines, take them into a digest, and return their number."""
+    text = b"".join(lines)
+    stream.write(text)
+    digest.update(text)
+    return len(lines)

@@ -1,45 +1,97 @@
-"""What is told about the data: ``dataset.json`` and its anomalies."""
+"""What is told about the data: the document of ``dataset.json``, and what a person should know."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mt_trainer.clean import FileCount, Reject
+from mt_trainer import divergence, schema
+from mt_trainer.checks import first, total
+from mt_trainer.clean import FileCount, Reject, Sample
 from mt_trainer.data import Corpus
 from mt_trainer.encoded import Encoded
+from mt_trainer.profile import fallback, profile
+from mt_trainer.statistics import SIDES, lengths
 
 _ANOMALIES, _ANOMALY = 6, 200  # how many, and of how many bytes, fit into a run's status
-_PERCENTILES = (50, 95, 99)
+_FALLBACK = 0.01  # share of pieces that spell a character the vocabulary lacks
+_BLOCK = 1 << 17  # pairs
 
 
-def dataset(
-    corpus: Corpus, train: Encoded, validation: Encoded, vocabulary: int, wanted: int
-) -> dict[str, Any]:
-    """Return the document of ``dataset.json``.
+def text(corpus: Corpus, previous: Path | None, limit: float | None) -> dict[str, Any]:
+    """Return what ``dataset.json`` says of the text itself, before anything is learned from it.
 
     Args:
         corpus: what was read and divided.
+        previous: folder of the run before, whose statistics are compared, or None.
+        limit: of the divergence from them, or None.
+    """
+    statistics = corpus.statistics.document(corpus.where)
+    expected = schema.infer(statistics)
+    for side in SIDES:
+        others = schema.other_scripts(statistics[side], expected[side])
+        statistics[side]["otherScripts"] = others
+    before, why = divergence.earlier(previous)
+    found = schema.anomalies(statistics, expected, before and before.get("schema"))
+    return {
+        "schemaVersion": 1,
+        "digest": corpus.digest,
+        "pairs": corpus.pairs,
+        "validationPairs": corpus.validation_pairs,
+        "validationHeldOut": not corpus.validation_counts,
+        "testSources": len(corpus.test.fingerprints),
+        "testSlices": dict(corpus.test.slices),
+        "validationInTest": corpus.validation_in_test,
+        "files": [file(count) for count in corpus.counts],
+        "validationFiles": [file(count) for count in corpus.validation_counts],
+        "testFiles": [file(count) for count in corpus.test.counts],
+        "statistics": statistics,
+        "schema": expected,
+        "divergence": divergence.compared(statistics, before, limit)
+        if before
+        else {
+            "checked": False,
+            "why": why,
+            "limit": limit,
+        },
+        "anomalies": shortened([*_of_rows(corpus), *found]),
+    }
+
+
+def dataset(
+    corpus: Corpus,
+    told: Mapping[str, Any],
+    train: Encoded,
+    validation: Encoded,
+    vocabulary: int,
+    wanted: int,
+) -> dict[str, Any]:
+    """Return the whole document of ``dataset.json``.
+
+    Args:
+        corpus: what was read and divided.
+        told: of the text, by ``text``.
         train: what is learned from.
         validation: what is measured by.
         vocabulary: pieces that there are.
         wanted: pieces that the recipe asks for.
     """
+    tokens = _tokens(train)
+    found = [*_of_rows(corpus), *_of_tokens(train, tokens, vocabulary, wanted), *told["anomalies"]]
     return {
-        "schemaVersion": 1,
-        "digest": corpus.digest,
+        **told,
         "pairs": train.pairs,
         "rejectedPairs": rejected(corpus, train),
         "overLongPairs": train.over_long,
         "validationPairs": validation.pairs,
-        "validationHeldOut": not corpus.validation_counts,
-        "testSources": len(corpus.test.fingerprints),
         "vocabularySize": vocabulary,
-        "lengths": {"source": _lengths(train, 0), "target": _lengths(train, 1)},
-        "files": [_file(count) for count in corpus.counts],
-        "validationFiles": [_file(count) for count in corpus.validation_counts],
-        "anomalies": anomalies(corpus, train, vocabulary, wanted),
+        "lengths": {side: _summary(tokens[side]) for side in SIDES},
+        "statistics": {**told["statistics"], "tokens": tokens},
+        "anomalies": shortened(list(dict.fromkeys(found))),
     }
 
 
@@ -48,37 +100,73 @@ def rejected(corpus: Corpus, train: Encoded) -> int:
     return sum(count.rejected.total() for count in corpus.counts) + train.over_long
 
 
-def anomalies(corpus: Corpus, train: Encoded, vocabulary: int, wanted: int) -> list[str]:
-    """Return what a person should know of the data, in a few short sentences."""
-    found = []
-    for why in (Reject.BROKEN, Reject.TEST_OVERLAP, Reject.RATIO, Reject.OVER_LONG):
-        number = sum(count.rejected[why] for count in corpus.counts)
-        if number:
-            first = next(count.first[why] for count in corpus.counts if why in count.first)
-            found.append(f"{number} rows rejected as {why} (first: {first})")
-    if train.over_long:
-        found.append(
-            f"{train.over_long} pairs left out: a side has more tokens than "
-            "training.architecture.maxTokens"
-        )
-    if vocabulary < wanted:
-        found.append(
-            f"vocabulary lowered from {wanted} to {vocabulary} pieces: the training text holds no "
-            "more"
-        )
-    return [text.encode()[:_ANOMALY].decode(errors="ignore") for text in found[:_ANOMALIES]]
+def shortened(anomalies: Sequence[str]) -> list[str]:
+    """Return the first few anomalies, each cut to what fits into a run's status."""
+    return [text.encode()[:_ANOMALY].decode(errors="ignore") for text in anomalies[:_ANOMALIES]]
 
 
-def _lengths(encoded: Encoded, side: int) -> dict[str, float]:
-    lengths = encoded.lengths[:, side] - 1
-    middle = {f"p{p}": float(np.percentile(lengths, p)) for p in _PERCENTILES}
-    return {"mean": round(float(lengths.mean()), 2), **middle, "max": int(lengths.max())}
-
-
-def _file(count: FileCount) -> dict[str, Any]:
+def file(count: FileCount) -> dict[str, Any]:
+    """Return what was found in a file."""
+    reasons = {why: count.first(why) for why in count.rejected}
     return {
         "uri": count.uri,
         "rows": count.rows,
         "rejected": dict(count.rejected),
-        "first": dict(count.first),
+        "first": {why: place for why, place in reasons.items() if place},
+        "samples": {why: [_sample(one) for one in kept] for why, kept in count.samples.items()},
+        "repaired": dict(count.repaired),
     }
+
+
+def _of_rows(corpus: Corpus) -> Iterator[str]:
+    told = (Reject.BROKEN, Reject.TEST_OVERLAP, Reject.RATIO, Reject.OVER_LONG)
+    for why in (*told, Reject.VALIDATION_OVERLAP):
+        if number := total(corpus.counts, why):
+            yield f"{number} rows rejected as {why} (first: {first(corpus.counts, why)})"
+    if corpus.validation_in_test:
+        yield f"{corpus.validation_in_test} validation pairs have a source of the test files"
+
+
+def _of_tokens(
+    train: Encoded, tokens: Mapping[str, Any], vocabulary: int, wanted: int
+) -> Iterator[str]:
+    if train.over_long:
+        yield (
+            f"{train.over_long} pairs left out: a side has more tokens than "
+            "training.architecture.maxTokens"
+        )
+    if vocabulary < wanted:
+        yield (
+            f"vocabulary lowered from {wanted} to {vocabulary} pieces: the training text holds no "
+            "more"
+        )
+    for side in SIDES:
+        if (share := tokens[side]["byteFallback"]) > _FALLBACK:
+            yield f"{share:.1%} of the {side} tokens spell characters that the vocabulary lacks"
+
+
+def _tokens(train: Encoded) -> dict[str, Any]:
+    """Return what ``profile.json`` counts, and lengths and fallback of either side."""
+    counts = np.zeros((2, 1), np.int64)
+    spelled = np.zeros(2, np.int64)
+    for begin in range(0, train.pairs, _BLOCK):
+        rows = slice(begin, begin + _BLOCK)
+        own = train.lengths[rows].astype(np.int64) - 1
+        counts = np.pad(counts, ((0, 0), (0, max(0, int(own.max()) + 1 - counts.shape[1]))))
+        counts += [np.bincount(side, minlength=counts.shape[1]) for side in own.T]
+        spelled += fallback(train, rows).sum(0)
+    features = profile(train)["features"]
+    sides = {}
+    for number, side in enumerate(SIDES):
+        every = int((counts[number] * np.arange(counts.shape[1])).sum())
+        found = lengths(counts[number], features.pop(f"{side}Length")["bounds"])
+        sides[side] = {**found, "byteFallback": round(int(spelled[number]) / max(every, 1), 6)}
+    return {**sides, **features}
+
+
+def _summary(found: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in found.items() if name not in ("bounds", "counts")}
+
+
+def _sample(sample: Sample) -> dict[str, Any]:
+    return {name: value for name, value in asdict(sample).items() if value}

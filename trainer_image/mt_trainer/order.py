@@ -37,12 +37,13 @@ def _enciphered(values: np.ndarray, keys: np.ndarray, bits: int) -> np.ndarray:
     high = np.uint64((1 << bits - bits // 2) - 1)
     left, right = values >> width, values & low
     for before, after in zip(keys[::2], keys[1::2], strict=True):
-        left = left ^ (_mixed(right, before) & high)
-        right = right ^ (_mixed(left, after) & low)
+        left = left ^ (mixed(right, before) & high)
+        right = right ^ (mixed(left, after) & low)
     return (left << width) | right
 
 
-def _mixed(values: np.ndarray, key: np.uint64) -> np.ndarray:
-    mixed = (values + key) * _FIRST  # modulo 2**64
-    mixed = (mixed ^ (mixed >> np.uint64(32))) * _SECOND
-    return mixed ^ (mixed >> np.uint64(29))
+def mixed(values: np.ndarray, key: np.uint64) -> np.ndarray:
+    """Return numbers of 64 bits that follow from ``values`` (uint64) and a key, and look random."""
+    found = (values + key) * _FIRST  # modulo 2**64
+    found = (found ^ (found >> np.uint64(32))) * _SECOND
+    return found ^ (found >> np.uint64(29))

@@ -56,16 +56,23 @@ def profile(encoded: Encoded) -> dict[str, Any]:
     return {"schemaVersion": SCHEMA_VERSION, "examples": encoded.pairs, "features": features}
 
 
+def fallback(encoded: Encoded, rows: slice) -> np.ndarray:
+    """Return ``[pairs, 2]``, how many tokens of each sentence spell a single byte."""
+    lengths = encoded.lengths[rows].astype(np.int64) - 1
+    starts = encoded.starts[rows]
+    tokens = encoded.tokens[starts[0] : starts[-1] + lengths[-1].sum()]
+    before = np.concatenate([[0], np.cumsum((tokens >= _FIRST_BYTE) & (tokens <= _LAST_BYTE))])
+    begins = starts - starts[0]
+    ends = begins[:, None] + np.cumsum(lengths, 1)
+    return np.diff(np.column_stack([before[begins], before[ends]]), axis=1)
+
+
 def _features(encoded: Encoded, rows: slice) -> dict[str, np.ndarray]:
     source, target = (encoded.lengths[rows].astype(np.int64) - 1).T
-    starts = encoded.starts[rows]
-    begins = starts - starts[0]
-    tokens = encoded.tokens[starts[0] : starts[-1] + source[-1]]
-    before = np.concatenate([[0], np.cumsum((tokens >= _FIRST_BYTE) & (tokens <= _LAST_BYTE))])
     length = np.maximum(source, 1)
     return {
         "sourceLength": source,
         "targetLength": target,
         "lengthRatio": target / length,
-        "fallbackShare": (before[begins + source] - before[begins]) / length,
+        "fallbackShare": fallback(encoded, rows)[:, 0] / length,
     }
