@@ -27,7 +27,9 @@ class TrainResult:
     metrics: Mapping[str, str] = field(
         default_factory=dict
     )  # {loss, validationLoss, …} of the exported weights
-    usage: Mapping[str, int] = field(default_factory=dict)  # {cpuSeconds, gpuSeconds}
+    usage: Mapping[str, int] = field(
+        default_factory=dict
+    )  # {cpuSeconds, gpuSeconds} of all nodes together
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,19 @@ OTHER = run(
 )
 FAILED = run("pt-en-f", condition("Failed", "True", "DataInvalid", "12 pairs are too few."))
 
+WARM = run(
+    "pt-en-w",
+    SUCCEEDED,
+    BLESSED,
+    inputs={"parent": {"run": "pt-en-a", "uri": "x"}, "previous": {"run": "pt-en-b", "uri": "y"}},
+)
+IMPORTED = run(
+    "pt-en-i",
+    SUCCEEDED,
+    BLESSED,
+    recipe={"sourceLanguage": "pt", "import": {"uri": "hf://org/model"}},
+)
+
 REPORT = """\
 run:             team-a/pt-en-b
 model:           pt-en
@@ -172,6 +185,18 @@ def test_a_report_of_a_run_that_failed_says_why_and_where_to_look() -> None:
     out = cli(cluster_of(FAILED), "report pt-en-f").out
     assert "Failed: DataInvalid: 12 pairs are too few." in out
     assert "kubectl translation logs pt-en-f" in out
+
+
+def test_a_report_says_what_a_training_began_from() -> None:
+    lines = cli(cluster_of(WARM), "report pt-en-w").out.splitlines()
+    assert "starts from:         pt-en-a" in lines
+    assert "data compared with:  pt-en-b" in lines
+
+
+def test_a_report_says_what_was_imported() -> None:
+    out = cli(cluster_of(IMPORTED), "report pt-en-i").out
+    assert "import.uri:      hf://org/model" in out
+    assert "pairs" not in out
 
 
 def test_a_failed_gate_says_why() -> None:

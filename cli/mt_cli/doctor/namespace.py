@@ -35,7 +35,8 @@ RIGHTS: tuple[tuple[str, tuple[tuple[str, str, str], ...], str], ...] = (
     ("read logs", (("list", "", "pods"), ("get", "", "pods/log")), "view"),
     ("see events", (("list", "", "events"),), "view"),
 )
-LOCATIONS = ("storage.uri", "data.train[].uri", "data.validation[].uri", "data.test[].uri")
+PARTS, SIDES = ("train", "validation", "test"), ("uri", "targetUri")
+LOCATIONS = ("storage.uri", *(f"data.{part}[].{side}" for part in PARTS for side in SIDES))
 
 
 def rights(place: Place) -> Iterator[Row]:

@@ -30,6 +30,7 @@ def _facts(run: Tree, now: datetime) -> Facts:
     status, spec = status_of(run), run.get("spec") or {}
     model = (spec.get("modelRef") or {}).get("name", "none: an experiment")
     usage = status.get("usage") or {}
+    inputs = status.get("inputs") or {}
     return Facts(
         (
             ("run", f"{run['metadata'].get('namespace')}/{name_of(run)}"),
@@ -37,6 +38,8 @@ def _facts(run: Tree, now: datetime) -> Facts:
             ("cause", str(status.get("cause", ""))),
             ("state", _state(run)),
             ("blessed", _blessed(run)),
+            ("starts from", (inputs.get("parent") or {}).get("run", "")),
+            ("data compared with", (inputs.get("previous") or {}).get("run", "")),
             ("began", _ago(status.get("startTime"), now)),
             ("took", took(status)),
             ("processor time", span(usage["cpuSeconds"]) if usage.get("cpuSeconds") else ""),

@@ -127,10 +127,10 @@ def test_one_node_needs_no_service() -> None:
     assert only(training()).key == named(Stage.TRAIN)
 
 
-def test_what_one_pod_used_all_used() -> None:
+def test_the_first_pod_tells_what_all_of_them_used() -> None:
     view = job_view(Stage.TRAIN, JobState.COMPLETE, message=train_result())
     status = decide_run(training(view, spec=THREE)).status or {}
-    assert status["usage"] == {"cpuSeconds": 3 * 2100, "gpuSeconds": 0}
+    assert status["usage"] == {"cpuSeconds": 2100, "gpuSeconds": 0}
 
 
 def test_the_service_goes_with_the_end_of_the_run() -> None:

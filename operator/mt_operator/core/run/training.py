@@ -76,15 +76,10 @@ def _trained(
     fields = {
         "artifact": artifact,
         "dataset": dataset,
-        "usage": _usage(result.usage, work.inputs.placement.nodes),
+        "usage": {key: value for key, value in result.usage.items() if value >= 0},
         "progress": progress,
     }
     return begin_evaluation(observed, work.raw_inputs, conditions, fields)
-
-
-def _usage(told: Mapping[str, int], nodes: int) -> dict[str, int]:
-    """Return what all pods used: each tells what it used itself, and all use the same."""
-    return {key: value * nodes for key, value in told.items() if value >= 0}
 
 
 def _dataset(told: Mapping[str, Any]) -> dict[str, Any]:
