@@ -16,6 +16,8 @@ from mt_contract.names import canonical
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 VOCABULARY = "vocabulary.model"  # SentencePiece, used by every engine
+TARGET_VOCABULARY = "target.model"  # of the target side, where an imported model has one of its own
+END = "</s>"  # what ends a sentence
 CTRANSLATE2 = "ctranslate2"
 SAVED_MODEL = "saved_model"
 WEIGHTS = "weights.safetensors"  # float32, by name: what a warm start begins from
@@ -36,6 +38,24 @@ class FileEntry:
 
 
 @dataclass(frozen=True)
+class Tokens:
+    """How an imported model is fed; what is not set is as with a model that was trained here.
+
+    Attributes:
+        target_vocabulary: SentencePiece model of the target side; None: one is for both sides.
+        end: what the caller appends to the pieces of a source; None: nothing.
+        added: how many tokens the engine adds to a source by itself; they count as its length.
+    """
+
+    target_vocabulary: str | None = None
+    end: str | None = None
+    added: int = 0
+
+
+TRAINED_HERE = Tokens(end=END)
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What ``manifest.json`` holds; its own SHA-256 is the artifact's digest."""
 
@@ -51,6 +71,7 @@ class Manifest:
     files: Mapping[str, FileEntry] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
     parent_digest: str | None = None  # of the artifact that a warm start began from
+    tokens: Tokens | None = None  # of an imported model; None: TRAINED_HERE
 
     @property
     def size_bytes(self) -> int:

@@ -10,19 +10,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ctranslate2
 import sentencepiece
 
 from mt_contract import artifact
-from mt_contract.artifact import ArtifactError, Manifest
+from mt_contract.artifact import TRAINED_HERE, ArtifactError, Manifest
 from mt_contract.errors import BadArtifactError, ConfigurationError, StorageError
 from mt_predictor.cpu import Threads
 from mt_predictor.settings import EngineSettings
 
-END = "</s>"
-Source = tuple[str, ...]  # pieces, end mark included
+Source = tuple[str, ...]  # pieces, end mark included if the engine does not append it itself
 _log = logging.getLogger(__name__)
 
 
@@ -36,30 +35,45 @@ class Hypothesis:
     finished: bool  # False: the position table ended before the translation did
 
 
+class Processors(NamedTuple):
+    """The SentencePiece processors of both sides; mostly one and the same."""
+
+    source: Any
+    target: Any
+
+
 class Engine:
     """A loaded model. Its methods may be called from several threads at a time."""
 
     def __init__(
-        self, folder: Path, manifest: Manifest, processor: Any, translator: Any, workers: int
+        self,
+        folder: Path,
+        manifest: Manifest,
+        processors: Processors,
+        translator: Any,
+        workers: int,
     ) -> None:
         self.folder = folder
         self.manifest = manifest
         self.workers = workers
-        self._processor = processor
+        tokens = manifest.tokens or TRAINED_HERE
+        self.ending = () if tokens.end is None else (tokens.end,)  # of each source
+        self._added = tokens.added
+        self._processors = processors
         self._translator = translator
 
     @property
     def limit(self) -> int:
         """Return how many pieces a segment may have, without end mark."""
-        return self.manifest.max_tokens - 1
+        return self.manifest.max_tokens - len(self.ending) - self._added
 
     def encode(self, text: str) -> list[str]:
         """Return the pieces of ``text``; none if it is blank."""
-        return list(self._processor.encode(text, out_type=str))
+        return list(self._processors.source.encode(text, out_type=str)) if text.strip() else []
 
     def decode(self, pieces: Sequence[str]) -> str:
         """Return the text of ``pieces``."""
-        return str(self._processor.decode(list(pieces)))
+        return str(self._processors.target.decode(list(pieces)))
 
     def run(
         self, sources: Sequence[Source], beam_size: int, batch_tokens: int = 0
@@ -67,7 +81,7 @@ class Engine:
         """Translate ``sources``.
 
         Args:
-            sources: pieces with end mark, each at most ``manifest.max_tokens`` long.
+            sources: at most ``limit`` pieces each, then ``ending``.
             beam_size: 1 is greedy.
             batch_tokens: tokens of the batches that the engine makes itself; 0: all are one batch.
 
@@ -148,8 +162,7 @@ def load(folder: Path, digest: str | None, settings: EngineSettings, threads: Th
             inter_threads=threads.inter,
             intra_threads=threads.intra,
         )
-        model = (folder / artifact.VOCABULARY).read_bytes()
-        processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        processors = _processors(folder, manifest)
     except ArtifactError as error:
         raise BadArtifactError(str(error)) from error
     except OSError as error:
@@ -159,4 +172,23 @@ def load(folder: Path, digest: str | None, settings: EngineSettings, threads: Th
             f"{folder} is whole, but no model that this release loads ({error}): train it again"
         ) from error
     _log.info("loaded %s of run %s as %s, %s", folder, manifest.run, compute_type, threads)
-    return Engine(folder, manifest, processor, translator, threads.inter)
+    return Engine(folder, manifest, processors, translator, threads.inter)
+
+
+def _processors(folder: Path, manifest: Manifest) -> Processors:
+    """Return the processors that the manifest names, of files that it knows.
+
+    Raises:
+        ArtifactError: it names a file that is not one of its own.
+    """
+    source = _processor(folder / artifact.VOCABULARY)
+    name = (manifest.tokens or TRAINED_HERE).target_vocabulary
+    if name is None:
+        return Processors(source, source)
+    if name not in manifest.files:
+        raise ArtifactError(f"{folder}: the manifest names {name}, which is no file of it")
+    return Processors(source, _processor(folder / name))
+
+
+def _processor(path: Path) -> Any:
+    return sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())

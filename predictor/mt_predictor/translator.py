@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mt_predictor.engine import END, Engine, Hypothesis, Source
+from mt_predictor.engine import Engine, Hypothesis, Source
 from mt_predictor.segments import Part, Plan, Segment, byte_pieces, join, split
 
 MAX_TEXT_BYTES = 1 << 20
@@ -87,7 +87,7 @@ class Translator:
         for part in split(text, self.engine.encode, self.engine.limit):
             plan.append(part)
             if isinstance(part, Segment):
-                sources.append((*part.pieces, END))
+                sources.append((*part.pieces, *self.engine.ending))
                 tokens += len(sources[-1])
             if tokens > MAX_TEXT_TOKENS:
                 raise TextTooLongError(
@@ -101,7 +101,7 @@ class Translator:
         if not prepared.sources:
             return NOTHING
         tokens = sum(hypothesis.tokens for hypothesis in hypotheses)
-        pieces = prepared.source_tokens - len(prepared.sources)
+        pieces = prepared.source_tokens - len(prepared.sources) * len(self.engine.ending)
         texts = [self.engine.decode(hypothesis.pieces) for hypothesis in hypotheses]
         return Translation(
             text=join(prepared.plan, texts),

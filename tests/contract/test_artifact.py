@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mt_contract import artifact
-from mt_contract.artifact import ArtifactError, Manifest
+from mt_contract.artifact import ArtifactError, Manifest, Tokens
 
 MANIFEST = Manifest(
     source_language="pt",
@@ -182,3 +183,22 @@ def test_any_manifest_is_read_or_refused(
     (folder / "manifest.json").write_bytes(data)
     with pytest.raises(ArtifactError):
         artifact.read_manifest(folder)
+
+
+def test_what_is_not_set_changes_no_digest(folder: Path) -> None:
+    """The digest that a release before warm starts and imports would have written."""
+    _, digest = artifact.read_manifest(folder)
+    assert digest == "sha256:e45968e4d83aaa9aae25dab84670073cc52c892d74bd26b52b3835755f0626ae"
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        pytest.param(None, id="trained here"),
+        pytest.param(Tokens(), id="the engine is fed pieces"),
+        pytest.param(Tokens("target.model", "</s>", 1), id="all said"),
+    ],
+)
+def test_how_an_imported_model_is_fed_is_kept(folder: Path, tokens: Tokens | None) -> None:
+    artifact.write_manifest(folder, replace(MANIFEST, tokens=tokens))
+    assert artifact.verify(folder).tokens == tokens

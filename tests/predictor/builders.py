@@ -31,11 +31,11 @@ def sentences(count: int, seed: int = 1, longest: int = 9) -> list[str]:
     return list(found)
 
 
-def vocabulary_model() -> bytes:
+def vocabulary_model(seed: int = 1) -> bytes:
     """Return a SentencePiece model in the shape that the trainer makes them."""
     written = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(sentences(600)),
+        sentence_iterator=iter(sentences(600, seed)),
         model_writer=written,
         vocab_size=VOCABULARY,
         byte_fallback=True,

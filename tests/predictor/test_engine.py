@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.predictor.builders import sentences
+from tests.predictor.builders import sentences, vocabulary_model
 
 from mt_contract import artifact
+from mt_contract.artifact import Tokens
 from mt_contract.errors import BadArtifactError, ConfigurationError
 from mt_predictor import engine
 from mt_predictor.cpu import Threads
@@ -124,3 +126,42 @@ def test_the_limit_of_positions_is_never_passed(translator: Translator) -> None:
     prepared = translator.prepare(" ".join(sentences(30)))
     assert max(map(len, prepared.sources)) <= limit
     assert len(prepared.sources) > 1
+
+
+def fed_otherwise(folder: Path, tokens: Tokens, **config: object) -> None:
+    """Make the artifact one whose engine is fed as an imported model may be."""
+    path = folder / "ctranslate2/config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | config))
+    shutil.copy(folder / "vocabulary.model", folder / "target.model")
+    manifest, _ = artifact.read_manifest(folder)
+    artifact.write_manifest(folder, replace(manifest, tokens=tokens))
+
+
+def test_an_engine_that_appends_the_end_mark_is_not_given_it(
+    copy: Path, translator: Translator
+) -> None:
+    fed_otherwise(copy, Tokens("target.model", None, 1), add_source_eos=True)
+    imported = Translator(engine.load(copy, None, FLOAT32, ONE))
+    assert imported.engine.limit == translator.engine.limit == 31
+    texts = [*sentences(20), " ".join(sentences(30)), "", " "]
+    ours, theirs = (one.translate(texts, Options(2)) for one in (translator, imported))
+    assert [one.text for one in theirs] == [one.text for one in ours]
+    assert [one.source_pieces for one in theirs] == [one.source_pieces for one in ours]
+    assert theirs[0].source_tokens == ours[0].source_tokens - 1
+
+
+def test_each_side_has_its_own_vocabulary(copy: Path, translator: Translator) -> None:
+    fed_otherwise(copy, Tokens("target.model", "</s>"))
+    (copy / "target.model").write_bytes(vocabulary_model(seed=7))
+    manifest, _ = artifact.read_manifest(copy)
+    artifact.write_manifest(copy, manifest)
+    loaded = engine.load(copy, None, FLOAT32, ONE)
+    assert loaded.encode("ba do") == translator.engine.encode("ba do")
+    assert loaded.decode(["▁ba", "do"]) == "bado"
+
+
+def test_a_vocabulary_outside_the_artifact_is_refused(copy: Path) -> None:
+    (copy.parent / "outside.model").write_bytes((copy / "vocabulary.model").read_bytes())
+    fed_otherwise(copy, Tokens("../outside.model"))
+    with pytest.raises(BadArtifactError, match="no file of it"):
+        engine.load(copy, None, FLOAT32, ONE)
