@@ -257,6 +257,15 @@ RUN_STATES: tuple[State, ...] = (
         (Reason.TRAINING,),
     ),
     State(
+        "Importing",
+        "the import Job is at work",
+        Kstatus.IN_PROGRESS,
+        Health.PROGRESSING,
+        _UNDER_WAY,
+        "Reconciling",
+        (Reason.IMPORTING,),
+    ),
+    State(
         "Evaluating",
         "the evaluate Job is at work",
         Kstatus.IN_PROGRESS,

@@ -38,6 +38,7 @@ from tests.gitops.stories_of_people import (
     approval,
     blessed_by_hand,
     experiment,
+    imported,
     no_data,
     pause_without_an_end,
     paused_by_hand,
@@ -48,6 +49,7 @@ from tests.operator.builders import SPEC as OWN_SPEC
 from tests.operator.run_builders import ACTIVE, evaluating, judged, training
 
 from mt_contract import names
+from mt_contract.defaults import drop
 from mt_contract.names import Stage
 from mt_operator.core.observed import JobState, ObservedRun
 from mt_operator.core.run.decide import decide_run
@@ -87,6 +89,7 @@ STORIES: Mapping[str, Story] = {
     "aborted while it waits": aborted_while_paused,
     "reverted, and asked for again": reverted,
     "an experiment that fails its gate": experiment,
+    "a model made elsewhere": imported,
 }
 
 
@@ -101,6 +104,10 @@ RUNS: Mapping[str, ObservedRun] = {
     "its claim is missing": replace(training(), claims={"models": False}),
     "its queue has no room": training(job_view(Stage.TRAIN, JobState.SUSPENDED)),
     "its Job is at work": training(job_view(Stage.TRAIN, ACTIVE, running=True)),
+    "its model is imported": training(
+        job_view(Stage.IMPORT, ACTIVE, running=True),
+        spec=drop(OWN_SPEC, frozenset({"training"})) | {"import": {"uri": "hf://org/model"}},
+    ),
     "its result was lost": _lost(),
     "it is evaluated": evaluating(),
     "it passed": judged(),

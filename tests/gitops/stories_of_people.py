@@ -134,3 +134,12 @@ def experiment() -> Recorded:
     world.create_run("experiment", {"training": {"seed": 9}})
     world.settle()
     return world
+
+
+def imported() -> Recorded:
+    """A model made elsewhere, which passes its gates."""
+    world = in_production()
+    spec = {"candidate": True, "import": {"uri": "hf://org/model"}}
+    world.create_run("from-elsewhere", spec)
+    world.run_until("UpToDate")
+    return world
