@@ -132,8 +132,8 @@ def shown(uri: str) -> str:
     scheme, mark, rest = uri.partition("://")
     if not mark:
         return uri
+    rest, query, _ = rest.partition("?")
     host, slash, path = rest.partition("/")
-    path, query, _ = path.partition("?")
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}{'?…' if query else ''}"
 
 

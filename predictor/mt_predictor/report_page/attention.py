@@ -8,8 +8,6 @@ from typing import Any
 from mt_predictor.report_page.blocks import Section, note, section
 from mt_predictor.report_page.markup import Html, data, tag
 
-_DARK = 0.5  # of weight: from here on the text is light
-
 
 def attention(document: Mapping[str, Any]) -> Section | None:
     """Return the section, if the engine told its attention."""
@@ -18,8 +16,8 @@ def attention(document: Mapping[str, Any]) -> Section | None:
         return None
     told = note(
         "Each row is a piece of the translation, each column one of the source (▁ begins a word); "
-        "a cell is how much of the row's attention went there, in percent. It is the mean of the "
-        "heads that the engine tells, after a greedy translation."
+        "a cell is how much of the row's attention went there, in percent. It is what "
+        "the engine tells of its cross-attention: a look at the model, not a proof of anything."
     )
     maps = (
         tag(
@@ -43,5 +41,4 @@ def _map(one: Mapping[str, Any]) -> Html:
 
 def _cell(weight: float) -> Html:
     share = min(max(float(weight), 0.0), 1.0)
-    kind = "dark" if share >= _DARK else None
-    return tag("td", f"{100 * share:.0f}", style=f"--w:{share:.2f}", class_=kind)
+    return tag("td", f"{100 * share:.0f}", style=f"--w:{share:.2f}")

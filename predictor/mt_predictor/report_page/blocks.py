@@ -40,7 +40,7 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> H
             "tr",
             tag("th", row[0], scope="row", role="rowheader"),
             *(
-                tag("td", cell, data_label=name or None, role="cell")
+                tag("td", tag("div", cell), data_label=name if cell else None, role="cell")
                 for name, cell in zip(head[1:], row[1:], strict=True)
             ),
             role="row",

@@ -31,7 +31,8 @@ def number(value: Any) -> float | None:
 def score(metric: str, value: float, *, signed: bool = False) -> str:
     """Return a score, or with its sign a difference of scores."""
     digits = 2 if metric in PERCENT else 4
-    return plain(round(value, digits) + 0.0, digits, signed=signed)
+    rounded = round(value, digits) + 0.0  # no negative zero
+    return plain(rounded, digits, signed=signed) if rounded else "0"
 
 
 def plain(value: float, digits: int = 0, *, signed: bool = False) -> str:

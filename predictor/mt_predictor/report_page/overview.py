@@ -81,8 +81,9 @@ def _cards(document: Tree) -> Iterator[Html]:
 def _said(metric: str, low: float, high: float) -> str:
     """Return in words what an interval of a difference tells."""
     if low <= 0 <= high:
-        return "no difference that could not be chance" if low < high else "the same"
-    return "better" if (low > 0) != (metric == "TER") else "worse"
+        return "may be chance: the interval holds zero" if low < high else "the same"
+    word = "better" if (low > 0) != (metric == "TER") else "worse"
+    return f"{word}, and not by chance alone"
 
 
 def _engine(engine: Tree) -> str:

@@ -100,10 +100,13 @@ def _whisker(across: Scale, row: Whisker, y: float) -> list[Html]:
 
 
 def mark(kind: str, x: str, y: float) -> Html:
-    """Return the mark of a series: a disc, for the baseline a hollow square."""
+    """Return the mark of a series: a disc, a hollow square for the baseline, a dash for a line."""
     if kind == "baseline":
         square = tag("rect", x=-4.5, y=-4.5, width=9, height=9, class_="mark baseline")
         return tag("svg", square, x=x, y=f"{y:g}", overflow="visible")
+    if kind == "training":
+        line = tag("line", x1=-7, x2=7, y1=0, y2=0, class_=f"line {kind}")
+        return tag("svg", line, x=x, y=f"{y:g}", overflow="visible")
     return tag("circle", cx=x, cy=f"{y:g}", r=5, class_=f"mark {kind}")
 
 

@@ -37,6 +37,8 @@ def words(metric: str, one: Whisker | None) -> Html:
         return html(NOTHING)
     signed = one.kind == "delta"
     value = tag("span", score(metric, one.value, signed=signed), class_="value")
+    if one.low == one.high:
+        return value
     bounds = span(metric, one.low, one.high, signed=signed)
     return html(value, " ", tag("span", bounds, class_="interval"))
 
@@ -82,6 +84,8 @@ def _score_row(metric: str, found: Tree, compared: bool) -> list[str]:
 
 def _pictured(metric: str, sides: Sequence[Whisker | None]) -> Html:
     """Return the picture of both scores, and beneath it that of their difference."""
+    if len({x for side in sides[:2] if side for x in (side.low, side.high)}) < 2:
+        return tag("small", "the same in every resample")
     both = [side for side in sides[:2] if side]
     found = []
     if both:

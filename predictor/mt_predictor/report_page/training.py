@@ -27,8 +27,9 @@ def learning(document: Tree) -> Section | None:
     steps = [x for one in series for x, _ in one.points]
     if not steps or min(steps) == max(steps):
         return None
-    across = Scale(min(steps), max(steps))
-    names = [(value, plain(value)) for value in ticks(across.low, across.high)]
+    first, last = min(steps), max(steps)
+    across = Scale(first - 0.07 * (last - first), last)  # the numbers of the levels stand there
+    names = [(value, plain(value)) for value in ticks(first, last)]
     picture = curves(series, "loss by step", across, names)
     key = legend(*((one.kind, f"{one.kind} loss") for one in series))
     told_best = ""
@@ -62,7 +63,10 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     found = None if isinstance(value, str) else number(value)
-    return data(str(value)) if found is None else _number(found)
+    if found is not None:
+        return _number(found)
+    text = data(str(value))
+    return tag("code", text) if str(value).startswith("sha256:") else text
 
 
 def _number(value: float) -> str:
@@ -84,11 +88,11 @@ def _rejected(counts: Tree) -> Html:
         [
             data(reason),
             plain(float(count)),
-            tag("meter", plain(float(count)), min=0, max=most, value=count, aria_hidden="true"),
+            tag("span", class_="bar", style=f"--w:{float(count) / most:.3f}"),
         ]
         for reason, count in sorted(counts.items(), key=lambda item: -float(item[1]))
     ]
-    return table("Rows left out, by reason", ["reason", "rows", ""], rows)
+    return table("Rows left out, by reason", ["reason", "rows", "share"], rows)
 
 
 def _numbers(name: str, rows: Mapping[str, Tree]) -> Html:
@@ -97,7 +101,7 @@ def _numbers(name: str, rows: Mapping[str, Tree]) -> Html:
         [data(side), *(_value(row.get(key, NOTHING)) for key in columns)]
         for side, row in rows.items()
     ]
-    return table(_words(name).capitalize(), ["", *columns], cells)
+    return table(_words(name).capitalize(), ["side", *columns], cells)
 
 
 def _histograms(found: Mapping[str, Tree]) -> Html:
