@@ -102,6 +102,7 @@ contract: $(VENVS) ## CRDs and operator against a real API server, without nodes
 slow: $(VENVS) ## trainings that are killed and resumed, parity on every sentence; against a real Prometheus
 	$(call PY,operator) -m pytest -q -m slow tests/operator
 	$(call PY,trainer_image) -m pytest -q -m slow tests/trainer
+	$(call PY,predictor) -m pytest -q -m slow tests/predictor
 	$(call PY,cli) -m pytest -q -m slow tests/cli
 
 .PHONY: e2e
