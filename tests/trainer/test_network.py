@@ -13,12 +13,14 @@ from tests.trainer import builders
 
 from mt_trainer import device, tokenizer
 from mt_trainer.checkpoint import Position, Store
+from mt_trainer.device import Device
 from mt_trainer.encoded import Batch, Encoded
 from mt_trainer.tokenizer import BOS, EOS, PAD
 from mt_trainer.train import Plan, fit
 
 device.quiet_environment()
 tf = pytest.importorskip("tensorflow")
+ALONE = Device()
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,11 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return Case(encoded, tokenizer.load(model).vocab_size())
 
 
-def learner(case: Case, over: dict[str, Any] | None = None) -> Any:
+def learner(case: Case, over: dict[str, Any] | None = None, used: Device = ALONE) -> Any:
     from mt_trainer.learner import Learner
 
-    return Learner(builders.decoded({"training": over or {}}).training, case.vocabulary)
+    training = builders.decoded({"training": over or {}}).training
+    return Learner(training, case.vocabulary, device=used)
 
 
 def test_padding_changes_nothing(case: Case) -> None:
@@ -60,21 +63,121 @@ def test_no_token_is_seen_before_its_time(case: Case) -> None:
     )
 
 
-def test_label_smoothing_is_that_of_one_hot_targets(case: Case) -> None:
+@dataclass(frozen=True)
+class Odd:
+    """A network whose weights are all different, and rows of different lengths for it."""
+
+    model: Any
+    batch: Batch
+
+
+@pytest.fixture(scope="module")
+def odd() -> Odd:
+    from mt_trainer import model
+
+    network = model.build(model.Sizes(330, 2, 32, 64, 2, 0.0, 24), 1)
+    chance = np.random.default_rng(1)
+    for weight in network.trainable_variables:
+        weight.assign(weight.numpy() + 0.05 * chance.normal(size=weight.shape))
+    source, given, wanted = (chance.integers(4, 330, (5, n), np.int32) for n in (9, 7, 7))
+    source[2, 5:] = given[2, 4:] = wanted[2, 4:] = PAD
+    source[4, 3:] = given[4, 1:] = wanted[4, 1:] = PAD
+    return Odd(network, Batch(source, given, wanted))
+
+
+def plainly(odd: Odd, smoothing: float) -> tuple[np.ndarray, float]:
+    """Return gradient and cross-entropy, written down as the textbook does."""
+    from mt_trainer.adam import joined
+
+    model, wanted = odd.model, odd.batch.wanted
+    size = model.sizes.vocabulary
+    with tf.GradientTape() as tape:
+        chances = tf.nn.log_softmax(model.logits(model((odd.batch.source, odd.batch.given))))
+        targets = tf.one_hot(wanted, size) * (1 - smoothing) + smoothing / size
+        real = tf.cast(wanted != PAD, tf.float32)
+        objective = -tf.reduce_sum(tf.reduce_sum(targets * chances, -1) * real)
+    gradient = joined(tape.gradient(objective, [w.value for w in model.trainable_variables]))
+    entropy = -tf.reduce_sum(tf.gather(chances, wanted, batch_dims=2) * real)
+    return gradient.numpy(), float(entropy)
+
+
+def test_gradients_are_those_of_the_plain_formulation(odd: Odd) -> None:
     from mt_trainer import step
 
-    model = learner(case).model
-    batch = case.encoded.batch(np.arange(5))
-    states = model((batch.source, batch.given))
-    objective, entropy, tokens = step.losses(model, states, batch.wanted, 0.1)
-    chances = tf.nn.log_softmax(model.logits(states)).numpy()
-    size = model.sizes.vocabulary
-    targets = np.eye(size)[batch.wanted] * 0.9 + 0.1 / size
-    real = batch.wanted != PAD
-    assert float(tokens) == real.sum()
-    assert float(objective) == pytest.approx(-(targets * chances).sum(-1)[real].sum(), rel=1e-4)
-    plain = np.take_along_axis(chances, batch.wanted[..., None], -1)[..., 0]
-    assert float(entropy) == pytest.approx(-plain[real].sum(), rel=1e-4)
+    expected, entropy = plainly(odd, 0.1)
+    batch, seed = odd.batch, tf.constant([1, 2], tf.int64)
+    compiled = step.gradients(odd.model, 0.1, "float32")
+    found, gradient = compiled(batch.source, batch.given, batch.wanted, seed)
+    np.testing.assert_allclose(gradient, expected, atol=1e-5 * np.abs(expected).max())
+    assert float(found) == pytest.approx(entropy, rel=1e-6)
+    measured = step.entropy(odd.model, "float32")(batch.source, batch.given, batch.wanted)
+    assert float(measured) == pytest.approx(entropy, rel=1e-6)
+
+
+def test_products_in_bfloat16_point_the_same_way(odd: Odd) -> None:
+    from mt_trainer import step
+
+    expected, entropy = plainly(odd, 0.1)
+    batch, seed = odd.batch, tf.constant([1, 2], tf.int64)
+    compiled = step.gradients(odd.model, 0.1, "bfloat16")
+    found, gradient = compiled(batch.source, batch.given, batch.wanted, seed)
+    assert np.linalg.norm(gradient - expected) < 0.05 * np.linalg.norm(expected)
+    assert float(found) == pytest.approx(entropy, rel=1e-3)
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 7, 100])
+def test_the_loss_is_the_same_in_any_chunks(chunk: int) -> None:
+    from mt_trainer import loss
+
+    chance = np.random.default_rng(1)
+    states, embedding = (tf.constant(chance.normal(size=(n, 4)), tf.float32) for n in (7, 11))
+    wanted = tf.constant([3, 3, 0, 10, 5, 3, 1])
+    with tf.GradientTape() as tape:
+        tape.watch([states, embedding])
+        chances = tf.nn.log_softmax(tf.matmul(states, embedding, transpose_b=True))
+        targets = tf.one_hot(wanted, 11) * 0.8 + 0.2 / 11
+        objective = -tf.reduce_sum(targets * chances)
+    of_states, of_embedding = tape.gradient(objective, [states, embedding])
+    found = loss.gradients(states, embedding, wanted, 0.2, chunk, "float32")
+    entropy = -tf.reduce_sum(tf.gather(chances, wanted, batch_dims=1))
+    for one, other in zip(found, (entropy, of_states, of_embedding), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(loss.entropy(states, embedding, wanted, chunk), entropy, rtol=1e-5)
+
+
+def test_micro_batches_add_up_to_the_batch(case: Case) -> None:
+    over = {"architecture": {"dropout": "0"}}
+    batch = case.encoded.batch(np.arange(40))
+    whole = learner(case, over, Device(micro_batch_tokens=10**6))
+    parts = learner(case, over, Device(micro_batch_tokens=64, workers=2))
+    results = [one.learn(batch, 0.01, 1) for one in (whole, parts)]
+    assert results[0][1] == results[1][1]
+    assert results[0][0] == pytest.approx(results[1][0], rel=1e-6)
+    first, second = (one.state()["adam/first"] for one in (whole, parts))
+    np.testing.assert_allclose(second, first, atol=1e-6 * np.abs(first).max())
+    assert parts.validate([batch]) == pytest.approx(whole.validate([batch]), rel=1e-4)
+
+
+def test_a_step_is_traced_once_for_all_shapes(case: Case) -> None:
+    found = learner(case)
+    for number, rows in enumerate(([0], [1, 2], range(30)), 1):
+        found.learn(case.encoded.batch(np.array(rows)), 0.01, number)
+    assert found.traces == 2
+
+
+def test_dropout_follows_from_its_seed_and_keeps_the_mean() -> None:
+    from mt_trainer.fused import Drop
+
+    ones = tf.ones([400, 100])
+    drops = [Drop(0.3, tf.constant(seed, tf.int64), 2) for seed in ([1, 2], [1, 2], [1, 3])]
+    (first, second), again, other = [
+        [(drop(ones) * drop.scale).numpy() for _ in range(2)] for drop in drops
+    ]
+    assert first.mean() == pytest.approx(1, abs=0.01)
+    assert (first == 0).mean() == pytest.approx(0.3, abs=0.01)
+    np.testing.assert_array_equal(first, again[0])
+    for different in (second, other[0]):
+        assert (first == different).mean() == pytest.approx(0.3**2 + 0.7**2, abs=0.02)
 
 
 def test_clipping_bounds_a_step(case: Case) -> None:
@@ -86,7 +189,7 @@ def test_clipping_bounds_a_step(case: Case) -> None:
         value, shape = weight, weight.shape
 
     adam = Adam([Weight], clip=1.0)
-    adam.apply([tf.constant([3e6, 4e6])], tf.constant(0.1), tf.constant(1.0))
+    adam.apply(tf.constant([3e6, 4e6]), tf.constant(0.1), tf.constant(1.0))
     np.testing.assert_allclose(adam.first.numpy(), [0.06, 0.08], rtol=1e-5)
     np.testing.assert_allclose(weight.numpy(), [0.9, 1.9], rtol=1e-4)
     np.testing.assert_allclose(adam.mean.numpy(), weight.numpy(), rtol=1e-6)

@@ -37,21 +37,20 @@ class Adam:
 
     def weights(self) -> Any:
         """Return all weights as one vector."""
-        return _joined(self._weights)
+        return joined(self._weights)
 
     def assign(self, vector: Any) -> None:
         """Set all weights from one vector."""
         assign(self._weights, vector)
 
-    def apply(self, gradients: Sequence[Any], rate: Any, step: Any) -> None:
+    def apply(self, gradient: Any, rate: Any, step: Any) -> None:
         """Change the weights by one step.
 
         Args:
-            gradients: one for each weight.
+            gradient: of all weights, as one vector.
             rate: of this step.
             step: number of this step from 1, as a float.
         """
-        gradient = _joined([tf.convert_to_tensor(g) for g in gradients])
         if self._clip:
             gradient *= tf.minimum(1.0, self._clip / (tf.norm(gradient) + 1e-12))
         first = self.first.assign(_BETA_1 * self.first + (1 - _BETA_1) * gradient)
@@ -69,5 +68,6 @@ def assign(weights: Sequence[Any], vector: Any) -> None:
         weight.assign(tf.reshape(part, weight.shape))
 
 
-def _joined(tensors: Sequence[Any]) -> Any:
-    return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], 0)
+def joined(tensors: Sequence[Any]) -> Any:
+    """Return the values of all tensors, one after the other, as one vector."""
+    return tf.concat([tf.reshape(tf.convert_to_tensor(tensor), [-1]) for tensor in tensors], 0)

@@ -11,16 +11,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mt_contract.resource import Architecture, Training
+
 _log = logging.getLogger(__name__)
 _CGROUPS = Path("/sys/fs/cgroup")
+CPU_MICRO_BATCH = 2048  # tokens: enough for efficient products, few enough to stay in the cache
+_OVERRIDE = "MT_MICRO_BATCH_TOKENS"
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where and how the network is computed."""
+    """Where and how the network is computed.
 
-    gpus: int
-    policy: str  # Keras' name of the precision
+    Attributes:
+        gpus: how many there are.
+        policy: Keras' name of the precision.
+        micro_batch_tokens: most tokens on either side, padding counted, that are computed at once;
+            a larger batch is computed in micro-batches, whose gradients are added up.
+        workers: how many micro-batches are computed side by side.
+    """
+
+    gpus: int = 0
+    policy: str = "float32"
+    micro_batch_tokens: int = CPU_MICRO_BATCH
+    workers: int = 1
 
 
 def cpu_limit(root: Path = _CGROUPS) -> int:
@@ -51,33 +65,51 @@ def quiet_environment() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def prepare(precision: str) -> Device:
-    """Set up TensorFlow for this machine; called once, before anything is computed.
-
-    Args:
-        precision: Auto, Float32 or BFloat16, as the recipe has it.
-    """
+def prepare(training: Training) -> Device:
+    """Set up TensorFlow for this machine; called once, before anything is computed."""
     quiet_environment()
     with _silent():
         import keras
         import tensorflow as tf
 
-        tf.config.list_physical_devices()
-    threads = cpu_limit()
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-    gpus = tf.config.list_physical_devices("GPU")
+        gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    wanted = precision == "BFloat16" or (
-        precision == "Auto" and bool(gpus) and all(map(_has_bfloat16, gpus))
+    cores = cpu_limit()
+    wanted = training.precision == "BFloat16" or (
+        training.precision == "Auto" and bool(gpus) and all(map(_has_bfloat16, gpus))
     )
-    device = Device(len(gpus), "mixed_bfloat16" if wanted else "float32")
-    keras.config.set_dtype_policy(device.policy)
-    _log.info(
-        "training on %s, %s", f"{len(gpus)} GPU" if gpus else f"{threads} CPU cores", device.policy
+    policy = "mixed_bfloat16" if wanted else "float32"
+    tokens = int(os.environ.get(_OVERRIDE, 0)) or (
+        gpu_micro_batch(_gpu_memory(), training.architecture) if gpus else CPU_MICRO_BATCH
     )
-    return device
+    workers = 1 if gpus else min(cores, -(-training.optimizer.batch_tokens // tokens))
+    # A core works alone on a micro-batch of its own where there is one for each.
+    tf.config.threading.set_intra_op_parallelism_threads(-(-cores // workers))
+    tf.config.threading.set_inter_op_parallelism_threads(cores)
+    keras.config.set_dtype_policy(policy)
+    _log.info("training on %s, %s", f"{len(gpus)} GPU" if gpus else f"{cores} CPU cores", policy)
+    return Device(len(gpus), policy, tokens, workers)
+
+
+def gpu_micro_batch(memory: int, shape: Architecture) -> int:
+    """Return how many tokens a GPU's memory takes at once, with half of it for all else.
+
+    A token leaves behind, in each layer of either side, some sixteen vectors of the model's
+    dimension, two of the feed-forward's, and twice a row of attention for each head.
+    """
+    numbers = 16 * shape.model_dimension + 2 * shape.feed_forward_dimension
+    numbers += 2 * shape.heads * shape.max_tokens
+    of_token = 4 * 3 * shape.layers * numbers  # bytes; the decoder's layers attend twice
+    return max(256, memory // 2 // of_token)
+
+
+def _gpu_memory() -> int:
+    """Return the bytes that TensorFlow may use of the smallest GPU."""
+    from tensorflow.python.client import device_lib
+
+    found = device_lib.list_local_devices()
+    return min(int(one.memory_limit) for one in found if one.device_type == "GPU")
 
 
 @contextmanager

@@ -18,18 +18,17 @@ from mt_trainer.device import Device
 from mt_trainer.encoded import Batch
 from mt_trainer.tokenizer import PAD
 
-_PARTS = 1 << 20  # more than a batch ever has: tells the seeds of steps apart
-
-
-_Part = tuple[np.ndarray, np.ndarray, np.ndarray]  # source, given, wanted
+_MOST = 1 << 20  # micro-batches of a step at most: tells the seeds of steps apart
+_DEVICE = Device()
+_MicroBatch = tuple[np.ndarray, ...]  # source, given, wanted
 
 
 class Learner:
     """A network, its optimizer, and the compiled steps.
 
-    A batch is computed in parts of a few tokens, as many at a time as the device takes, and their
-    gradients are added up: that fits a large batch into a small memory, and keeps every core busy
-    with a part of its own, which costs less than dividing each operation among them.
+    A batch is computed in micro-batches, as many side by side as the device has workers, and their
+    gradients are added up. So a large batch fits into a small memory, and each core is busy with a
+    micro-batch of its own, which costs less than dividing every operation among them.
     """
 
     def __init__(
@@ -37,7 +36,7 @@ class Learner:
         training: Training,
         vocabulary: int,
         start: Arrays | None = None,
-        device: Device = Device(),  # noqa: B008 - frozen
+        device: Device = _DEVICE,
     ) -> None:
         """Make a network: with the weights of ``start``, by name, or else with fresh ones.
 
@@ -46,25 +45,25 @@ class Learner:
         self.model = model.build(model.Sizes.of(training.architecture, vocabulary), training.seed)
         if start is not None:
             weights.start_from(self.model, start)
-        self._seed, self._device = training.seed, device
+        self._seed, self._device = training.seed % 2**32, device
         self._adam = Adam(self.model.trainable_variables, float(training.optimizer.gradient_clip))
         dtype = keras.config.dtype_policy().compute_dtype
         smoothing = float(training.optimizer.label_smoothing)
         self._gradients = step.gradients(self.model, smoothing, dtype)
         self._change = step.change(self._adam)
         self._entropy = step.entropy(self.model, dtype)
-        self._pool = ThreadPoolExecutor(device.parts_at_once)
+        self._pool = ThreadPoolExecutor(device.workers)
 
     def learn(self, batch: Batch, rate: float, number: int) -> tuple[float, int]:
         """Take step ``number`` (from 1); return the batch's cross-entropy sum and its tokens."""
-        parts = self._parts(batch)
-        seeds = [(self._seed, number * _PARTS + i) for i in range(len(parts))]
-        entropy, gradient = 0.0, None
-        for of_part, its_gradient in self._pool.map(
-            lambda part, seed: self._gradients(*part, tf.constant(seed, tf.int64)), parts, seeds
+        micro = self._micro_batches(batch)
+        seeds = [tf.constant([self._seed, number * _MOST + i], tf.int64) for i in range(len(micro))]
+        entropy, gradient = 0.0, tf.constant(0.0)
+        # Added in the order of the micro-batches, whichever is done first: sums are the same then.
+        for its_entropy, its_gradient in self._pool.map(
+            lambda ids, seed: self._gradients(*ids, seed), micro, seeds
         ):
-            entropy += float(of_part)
-            gradient = its_gradient if gradient is None else gradient + its_gradient
+            entropy, gradient = entropy + float(its_entropy), gradient + its_gradient
         tokens = int((batch.wanted != PAD).sum())
         self._change(
             gradient / tokens, tf.constant(rate, tf.float32), tf.constant(number, tf.float32)
@@ -76,21 +75,28 @@ class Learner:
         entropy, tokens = 0.0, 0
         with self._averaged():
             for batch in batches:
-                entropy += sum(map(float, self._pool.map(lambda p: self._entropy(*p), self._parts(batch))))
+                sums = self._pool.map(lambda ids: self._entropy(*ids), self._micro_batches(batch))
+                entropy += sum(map(float, sums))
                 tokens += int((batch.wanted != PAD).sum())
         return entropy / tokens
 
-    def _parts(self, batch: Batch) -> list[_Part]:
-        """Return the batch in parts of like numbers of tokens, each no wider than its longest."""
-        rows, width = len(batch.source), max(batch.source.shape[1], batch.wanted.shape[1])
+    def _micro_batches(self, batch: Batch) -> list[_MicroBatch]:
+        """Return the rows by length, in parts of like size, each no wider than its longest row."""
         lengths = np.stack([(side != PAD).sum(1) for side in (batch.source, batch.wanted)])
-        count = min(rows, -(-rows * width // self._device.part_tokens))
-        order = np.argsort(lengths.max(0), kind="stable")
-        parts = []
-        for part in np.array_split(order, count):
-            source, target = lengths[:, part].max(1)
-            parts.append((batch.source[part, :source], batch.given[part, :target], batch.wanted[part, :target]))
-        return parts
+        padded = len(batch.source) * int(lengths.max())
+        count = min(len(batch.source), -(-padded // self._device.micro_batch_tokens))
+        found = []
+        for rows in np.array_split(np.argsort(lengths.max(0), kind="stable"), count):
+            source, target = lengths[:, rows].max(1)
+            both = (ids[rows, :target] for ids in (batch.given, batch.wanted))
+            found.append((batch.source[rows, :source], *both))
+        return found
+
+    @property
+    def traces(self) -> int:
+        """Return how many graphs the training steps were compiled to so far."""
+        steps = (self._gradients, self._change)
+        return sum(one.experimental_get_tracing_count() for one in steps)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all that decides what follows: weights, dropout's random state, optimizer."""

@@ -19,7 +19,7 @@ from mt_contract.resource import Architecture
 from mt_trainer.tokenizer import PAD
 
 EPSILON = 1e-5  # of every layer normalisation; Keras' own default differs from the engine's
-_BLOCKED = -1e9  # added to the attention logits of what may not be seen
+BLOCKED = -1e9  # added to the attention logits of what may not be seen
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ class Transformer(keras.Model):  # type: ignore[misc]
 
     def hide_padding(self, source: Any) -> Any:
         """Return [B, 1, 1, S], what to add to logits so that padding is not seen."""
-        return ops.cast(source == PAD, "float32")[:, None, None, :] * _BLOCKED
+        return ops.cast(source == PAD, "float32")[:, None, None, :] * BLOCKED
 
     def encode(self, source: Any, training: bool = False) -> Any:
         """Return the encoded source [B, S, D]."""
@@ -258,7 +258,7 @@ class Transformer(keras.Model):  # type: ignore[misc]
         encoded, hidden = self.encode(source, training), self.hide_padding(source)
         length = ops.shape(given)[1]
         steps = ops.arange(length)
-        blocked = ops.cast(steps[:, None] < steps[None, :], "float32") * _BLOCKED
+        blocked = ops.cast(steps[:, None] < steps[None, :], "float32") * BLOCKED
         x = self.dropout(self.embed(given), training=training)
         for layer in self.decoder_layers:
             x, _ = layer.combine(

@@ -1,67 +1,81 @@
-"""One step of training and one of validation, compiled once for batches of any shape.
+"""The compiled steps: gradients of a part of a batch, the change they make, and the loss.
 
-Losses are summed over tokens and returned with their count. The reported loss is the plain
-cross-entropy in nats per token, for training and validation alike; label smoothing only shapes the
-gradient.
+Each is compiled once, for parts of any shape. Losses and gradients are summed over tokens, so the
+parts of a batch add up to what the whole batch would give.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from mt_trainer.adam import Adam
+from mt_trainer import fused, loss
+from mt_trainer.adam import Adam, joined
 from mt_trainer.model import Transformer
-from mt_trainer.tokenizer import PAD
 
 _IDS = tf.TensorSpec([None, None], tf.int32)
 _NUMBER = tf.TensorSpec([], tf.float32)
-Step = Callable[..., tuple[Any, Any]]
+_SEED = tf.TensorSpec([2], tf.int64)
+_VECTOR = tf.TensorSpec([None], tf.float32)
+_LOGITS = 1 << 22  # of a chunk: 16 MiB
+Step = Any  # a tf.function
 
 
-def losses(model: Transformer, states: Any, wanted: Any, smoothing: float) -> tuple[Any, Any, Any]:
-    """Return the sums of objective and cross-entropy over a batch's tokens, and their number.
+def gradients(model: Transformer, smoothing: float, dtype: Any) -> Step:
+    """Return the compiled (source, given, wanted, seed [2]) → (cross-entropy sum, gradient).
 
-    With smoothing ε the target is 1 - ε on the wanted token and ε spread evenly, so the objective
-    is the cross-entropy plus ε (logit of the wanted token - mean logit). Both come from the states
-    without another pass over the vocabulary.
+    The gradient is that of all weights as one vector.
     """
-    real = tf.cast(wanted != PAD, tf.float32)
-    entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
-        wanted, tf.cast(model.logits(states), tf.float32)
-    )
-    entropy = tf.reduce_sum(entropy * real)
-    embedding = tf.convert_to_tensor(model.embedding)
-    gap = tf.gather(embedding, wanted) - tf.reduce_mean(embedding, 0)
-    gap = tf.reduce_sum(tf.reduce_sum(tf.cast(states, tf.float32) * gap, -1) * real)
-    return entropy + smoothing * gap, entropy, tf.reduce_sum(real)
 
-
-def train_step(model: Transformer, adam: Adam, smoothing: float) -> Step:
-    """Return the compiled step: a batch, rate, number from 1 → (cross-entropy sum, tokens)."""
-
-    @tf.function(autograph=False, input_signature=[_IDS, _IDS, _IDS, _NUMBER, _NUMBER])  # type: ignore[untyped-decorator]
-    def step(source: Any, given: Any, wanted: Any, rate: Any, number: Any) -> tuple[Any, Any]:
-        with tf.GradientTape() as tape:
-            states = model((source, given), training=True)
-            objective, entropy, tokens = losses(model, states, wanted, smoothing)
-            objective = objective / tokens
-        adam.apply(
-            tape.gradient(objective, [w.value for w in model.trainable_variables]), rate, number
+    @tf.function(autograph=False, input_signature=[_IDS, _IDS, _IDS, _SEED])  # type: ignore[untyped-decorator]
+    def step(source: Any, given: Any, wanted: Any, seed: Any) -> tuple[Any, Any]:
+        weights = [w.value for w in model.trainable_variables]
+        real = fused.real_tokens(wanted)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            drop = fused.Drop(model.sizes.dropout, seed, fused.masks(model))
+            states = tf.gather(fused.states(model, source, given, drop, dtype), real)
+        entropy, of_states, of_embedding = loss.gradients(
+            states,
+            tf.convert_to_tensor(model.embedding.value),
+            tf.gather(tf.reshape(wanted, [-1]), real),
+            smoothing,
+            _chunk(model),
+            dtype,
         )
-        return entropy, tokens
+        found = tape.gradient(states, weights, of_states)
+        tied = next(i for i, w in enumerate(weights) if w is model.embedding.value)
+        found[tied] = tf.convert_to_tensor(found[tied]) + of_embedding
+        return entropy, joined(found)
 
-    return step  # type: ignore[no-any-return]
+    return step
 
 
-def loss_step(model: Transformer) -> Step:
-    """Return the compiled measure: (source, given, wanted) → (cross-entropy sum, tokens)."""
+def change(adam: Adam) -> Step:
+    """Return the compiled (gradient, rate, number of the step from 1), which sets the weights."""
+
+    @tf.function(autograph=False, input_signature=[_VECTOR, _NUMBER, _NUMBER])  # type: ignore[untyped-decorator]
+    def step(gradient: Any, rate: Any, number: Any) -> None:
+        adam.apply(gradient, rate, number)
+
+    return step
+
+
+def entropy(model: Transformer, dtype: Any) -> Step:
+    """Return the compiled measure: (source, given, wanted) → cross-entropy sum."""
 
     @tf.function(autograph=False, input_signature=[_IDS] * 3)  # type: ignore[untyped-decorator]
-    def step(source: Any, given: Any, wanted: Any) -> tuple[Any, Any]:
-        _, entropy, tokens = losses(model, model((source, given), training=False), wanted, 0.0)
-        return entropy, tokens
+    def step(source: Any, given: Any, wanted: Any) -> Any:
+        drop = fused.Drop(0.0, tf.zeros([2], tf.int32), fused.masks(model))
+        real = fused.real_tokens(wanted)
+        states = tf.gather(fused.states(model, source, given, drop, dtype), real)
+        wanted = tf.gather(tf.reshape(wanted, [-1]), real)
+        embedding = tf.convert_to_tensor(model.embedding.value)
+        return loss.entropy(states, embedding, wanted, _chunk(model))
 
-    return step  # type: ignore[no-any-return]
+    return step
+
+
+def _chunk(model: Transformer) -> int:
+    return max(1, _LOGITS // model.sizes.vocabulary)
