@@ -101,7 +101,7 @@ contract: $(VENVS) ## CRDs and operator against a real API server, without nodes
 .PHONY: slow
 slow: $(VENVS) ## trainings that are killed and resumed, parity on every sentence; against a real Prometheus
 	$(call PY,operator) -m pytest -q -m slow tests/operator
-	$(call PY,trainer_image) -m pytest -q -m slow tests/trainer
+	$(call PY,trainer_image) -m pytest -q -m slow tests/corpus tests/trainer
 	$(call PY,predictor) -m pytest -q -m slow tests/predictor
 	$(call PY,cli) -m pytest -q -m slow tests/cli
 

@@ -6,10 +6,10 @@ import os
 import re
 from datetime import timedelta
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from mt_contract.errors import ConfigurationError, DataError, ProgramError
-from mt_corpus.steady import Opened, Place, Stamp
+from mt_corpus.steady import Opened, Place, Stamp, skip
 
 if TYPE_CHECKING:
     from fsspec.implementations.arrow import ArrowFSWrapper
@@ -38,7 +38,7 @@ def s3_place(uri: str) -> Place:
         ConfigurationError: the URI names no bucket or no key.
     """
     settings = (_variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"), _region())
-    return _place(uri, partial(_s3, *settings))
+    return _place(uri, partial(amazon, *settings), seekable=True)
 
 
 def gs_place(uri: str) -> Place:
@@ -47,7 +47,9 @@ def gs_place(uri: str) -> Place:
     Raises:
         ConfigurationError: the URI names no bucket or no object.
     """
-    return _place(uri, partial(_gs, _variable("STORAGE_EMULATOR_HOST")))
+    # As a stream: Arrow holds Python's lock while it opens a file of Google's for random access,
+    # so that a slow answer would stop every thread.
+    return _place(uri, partial(google, _variable("STORAGE_EMULATOR_HOST")), seekable=False)
 
 
 def _variable(*names: str) -> str | None:
@@ -62,7 +64,7 @@ def _region() -> str | None:
 
 
 @cache
-def _s3(endpoint: str | None, region: str | None) -> ArrowFSWrapper:
+def amazon(endpoint: str | None, region: str | None) -> ArrowFSWrapper:
     """Connect to S3; Arrow itself looks for credentials, but not for an endpoint."""
     from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
 
@@ -78,7 +80,7 @@ def _s3(endpoint: str | None, region: str | None) -> ArrowFSWrapper:
 
 
 @cache
-def _gs(emulator: str | None) -> ArrowFSWrapper:
+def google(emulator: str | None) -> ArrowFSWrapper:
     """Connect to Google; Arrow itself looks for credentials, an emulator has none."""
     from pyarrow.fs import GcsFileSystem
 
@@ -102,7 +104,7 @@ def _wrapped(filesystem: FileSystem) -> ArrowFSWrapper:
     return ArrowFSWrapper(filesystem, skip_instance_cache=True)
 
 
-def _place(uri: str, connect: partial[ArrowFSWrapper]) -> Place:
+def _place(uri: str, connect: partial[ArrowFSWrapper], *, seekable: bool) -> Place:
     scheme, _, path = uri.partition("://")
     bucket, _, key = path.partition("/")
     if not bucket or not key or key.endswith("/"):
@@ -112,9 +114,10 @@ def _place(uri: str, connect: partial[ArrowFSWrapper]) -> Place:
     return Place(
         uri=uri,
         stamp=partial(_stamp, connect, path),
-        open=partial(_open, connect, path),
-        failures=(OSError,),
+        open=partial(_open, connect, path, seekable),
+        failures=(OSError, ValueError),  # ValueError: Arrow closed a stream that failed
         explain=partial(_explained, uri, _ADVICE[scheme]),
+        seekable=seekable,
     )
 
 
@@ -125,10 +128,13 @@ def _stamp(connect: partial[ArrowFSWrapper], path: str) -> Stamp:
     return Stamp(found["size"], str(found["mtime"]))
 
 
-def _open(connect: partial[ArrowFSWrapper], path: str, position: int) -> Opened:
-    file = connect().open(path, "rb")
-    file.seek(position)
-    return file  # type: ignore[no-any-return]
+def _open(connect: partial[ArrowFSWrapper], path: str, seekable: bool, position: int) -> Opened:
+    file: Opened = connect().open(path, "rb", seekable=seekable)
+    if seekable:
+        cast("BinaryIO", file).seek(position)
+    else:
+        skip(file, position)
+    return file
 
 
 def _explained(uri: str, advice: str, error: Exception) -> ProgramError | None:

@@ -14,6 +14,8 @@ from mt_contract.errors import ProgramError, StorageError
 T = TypeVar("T")
 PAUSES = (0.5, 2.0, 5.0, 10.0)  # seconds before the further attempts of one read
 
+_SKIPPED = 1 << 20  # bytes at a time
+
 
 class Stamp(NamedTuple):
     """What tells one content of a file from another: its size, where known, and its version."""
@@ -30,6 +32,12 @@ class Opened(Protocol):
 
     def close(self) -> Any:
         """Let go of it."""
+
+
+def skip(file: Opened, count: int) -> None:
+    """Read ``count`` bytes and drop them."""
+    while count and (dropped := file.read(min(count, _SKIPPED))):
+        count -= len(dropped)
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,7 @@ class Steady(io.RawIOBase):
         self._place = place
         self._file: Opened | None = None
         self._position = 0
+        self._ended = False
         self.stamp = self._repeated(place.stamp)
 
     def readable(self) -> bool:
@@ -82,6 +91,7 @@ class Steady(io.RawIOBase):
         position = start[whence] + offset
         if position != self._position:
             self._let_go()
+            self._ended = False
         self._position = position
         return position
 
@@ -93,10 +103,9 @@ class Steady(io.RawIOBase):
         """
         view = memoryview(buffer).cast("B")
         filled = 0
-        while filled < len(view):
+        while filled < len(view) and not self._ended:
             data = self._repeated(partial(self._read, len(view) - filled))
-            if not data:
-                break
+            self._ended = not data
             view[filled : filled + len(data)] = data
             filled += len(data)
             self._position += len(data)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from mt_contract.errors import ConfigurationError, DataError, ProgramError
-from mt_corpus.steady import Opened, Place, Stamp
+from mt_corpus.steady import Opened, Place, Stamp, skip
 
 if TYPE_CHECKING:
     import aiohttp
@@ -85,7 +85,8 @@ def _place(uri: str, url: str, headers: dict[str, str], advice: str) -> Place:
 
 
 @cache
-def _web() -> HTTPFileSystem:
+def connected() -> HTTPFileSystem:
+    """Return this process's way to the web."""
     import aiohttp
     from fsspec.implementations.http import HTTPFileSystem
 
@@ -110,7 +111,10 @@ async def _refuse_downgrade(_session: Any, _context: Any, told: Any) -> None:
 
 
 def _stamp(url: str, headers: dict[str, str]) -> Stamp:
-    found = _web().info(url, headers=headers)
+    try:
+        found = connected().info(url, headers=headers)
+    except FileNotFoundError as error:  # says the library of every failure
+        raise error.__cause__ or error from error
     version = found.get("ETag") or found.get("Last-Modified") or ""
     return Stamp(found["size"], str(version))
 
@@ -118,32 +122,29 @@ def _stamp(url: str, headers: dict[str, str]) -> Stamp:
 def _open(url: str, headers: dict[str, str], position: int) -> Opened:
     wanted = {"Range": f"bytes={position}-"} if position else {}
     # A size, any, keeps it from being asked for once more.
-    stream = _web().open(url, block_size=0, size=1, headers=headers | wanted)
+    stream = connected().open(url, block_size=0, size=1, headers=headers | wanted)
     if position and stream.r.status != HTTPStatus.PARTIAL_CONTENT:
-        left = position
-        while left and (skipped := stream.read(min(left, 1 << 20))):
-            left -= len(skipped)
+        skip(stream, position)
     return stream  # type: ignore[no-any-return]
 
 
 def _explained(uri: str, advice: str, error: Exception) -> ProgramError | None:
     import aiohttp
 
-    # The library says of every failure of the first request that the file was not found.
-    cause = error.__cause__ if isinstance(error, FileNotFoundError) else error
-    if cause is None:
+    unreadable = aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError
+    if isinstance(error, FileNotFoundError):
         return DataError(f"{uri} does not exist: correct the location in spec.data")
-    if isinstance(cause, aiohttp.TooManyRedirects):
+    if isinstance(error, aiohttp.TooManyRedirects):
         return DataError(f"{uri} redirects in a circle: name the file itself")
-    if isinstance(cause, aiohttp.ClientResponseError):
-        return _answered(uri, advice, cause)
-    if isinstance(cause, aiohttp.ClientSSLError | aiohttp.ServerFingerprintMismatch):
+    if isinstance(error, aiohttp.ClientResponseError):
+        return _answered(uri, advice, error)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return ConfigurationError(
-            f"{uri}: the server's certificate is not trusted ({cause}): name the authority's in "
+            f"{uri}: the server's certificate is not trusted ({error}): name the authority's in "
             "SSL_CERT_FILE"
         )
-    if isinstance(cause, _DowngradeError | aiohttp.InvalidURL | ValueError):
-        return ConfigurationError(f"{uri} cannot be read: {cause}; name a place that can")
+    if isinstance(error, _DowngradeError | ValueError | unreadable):
+        return ConfigurationError(f"{uri} cannot be read: {error}; name a place that can")
     return None
 
 

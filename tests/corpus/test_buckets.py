@@ -1,0 +1,203 @@
+"""Text in buckets: against servers that fail on purpose, and against one that speaks all of S3."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
+
+import pytest
+from tests.corpus.servers import Page, Site
+from tests.corpus.tables import table, zst
+
+from mt_contract.errors import ConfigurationError, DataError, ProgramError, StorageError
+from mt_contract.resource import Fields
+from mt_corpus import buckets
+from mt_corpus.files import File
+from mt_corpus.reading import read_rows
+from mt_corpus.rows import Row
+
+ROWS = 40_000
+TEXT = "".join(f"frase {n}\tsentence {n}\n" for n in range(ROWS)).encode()
+MIDDLE = len(TEXT) // 2
+
+
+def read(uri: str) -> int:
+    """Return how many pairs there are, if they are those of TEXT."""
+    rows = list(read_rows(File(uri, uri)))
+    assert [row[2] for row in rows if isinstance(row, Row)] == [
+        f"sentence {n}" for n in range(ROWS)
+    ]
+    return len(rows)
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials and endpoint as a Job has them, and no others of this machine."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/none")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/none")
+
+
+@pytest.fixture
+def s3(site: Site, monkeypatch: pytest.MonkeyPatch) -> Page:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", site.url)
+    site.pages["/bucket/data/train.tsv"] = Page(TEXT)
+    return site.pages["/bucket/data/train.tsv"]
+
+
+@pytest.fixture
+def gs(site: Site, monkeypatch: pytest.MonkeyPatch) -> tuple[Page, Page]:
+    """What Google's JSON API says of an object, and the object."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", site.url)
+    told = {
+        "kind": "storage#object",
+        "bucket": "bucket",
+        "name": "data/train.tsv",
+        "size": str(len(TEXT)),
+        "generation": "1",
+        "metageneration": "1",
+        "updated": "2026-11-21T12:00:00Z",
+    }
+    path = "/storage/v1/b/bucket/o/data%2Ftrain.tsv"
+    site.pages[path] = Page(json.dumps(told).encode(), type="application/json")
+    site.pages[f"{path}?alt=media"] = Page(TEXT)
+    return site.pages[path], site.pages[f"{path}?alt=media"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({}, id="none"),
+        pytest.param({"statuses": [500, 503]}, id="errors that pass"),
+        pytest.param({"cuts": [MIDDLE]}, id="a connection that is lost"),
+    ],
+)
+def test_text_of_s3_arrives_whole(s3: Page, change: dict[str, list[int]]) -> None:
+    vars(s3).update(change)
+    assert read("s3://bucket/data/train.tsv") == ROWS
+    assert not s3.statuses
+    assert not s3.cuts
+
+
+def test_text_of_google_arrives_whole(gs: tuple[Page, Page]) -> None:
+    assert read("gs://bucket/data/train.tsv") == ROWS
+
+
+def test_a_connection_to_google_that_is_lost_is_made_anew(
+    gs: tuple[Page, Page], site: Site
+) -> None:
+    gs[1].cuts.append(MIDDLE)
+    assert read("gs://bucket/data/train.tsv") == ROWS
+    assert site.parts()
+
+
+FAILURES = [
+    pytest.param(403, ConfigurationError, "may not be read", id="forbidden"),
+    pytest.param(404, DataError, "does not exist, nor perhaps its bucket", id="no such file"),
+]
+STAYS = pytest.param(503, StorageError, "in 4 attempts", id="errors that stay")
+STAYS_SLOWLY = pytest.param(*STAYS.values, id=STAYS.id, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("status", "error", "message"), [*FAILURES, STAYS])
+def test_what_s3_refuses_is_told(
+    s3: Page, status: int, error: type[ProgramError], message: str
+) -> None:
+    s3.refuses = status
+    with pytest.raises(error, match=message):
+        read("s3://bucket/data/train.tsv")
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        pytest.param(301, id="another region"),
+        pytest.param(400, id="a request that is not understood"),
+    ],
+)
+def test_a_bucket_elsewhere_asks_for_region_and_endpoint(s3: Page, status: int) -> None:
+    s3.refuses = status
+    with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL and AWS_REGION"):
+        read("s3://bucket/data/train.tsv")
+
+
+@pytest.mark.parametrize(("status", "error", "message"), [*FAILURES, STAYS_SLOWLY])
+def test_what_google_refuses_is_told(
+    gs: tuple[Page, Page],
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    error: type[ProgramError],
+    message: str,
+) -> None:
+    monkeypatch.setattr(buckets, "_CONNECT", 0.1)
+    buckets.google.cache_clear()
+    gs[0].refuses = status
+    with pytest.raises(error, match=message):
+        read("gs://bucket/data/train.tsv")
+
+
+def test_a_table_of_s3_is_read_in_parts(s3: Page, site: Site) -> None:
+    size = 5_000
+    columns = {name: [f"{name} {n}" for n in range(size)] for name in ("source", "target", "more")}
+    s3.content = table(**columns)
+    rows = list(read_rows(File("s3://bucket/data/train.tsv", "s3://bucket/data/train.tsv")))
+    assert (rows[0], len(rows)) == (Row(1, "source 0", "target 0"), size)
+    assert len(site.parts()) > 1
+
+
+@pytest.fixture(scope="module")
+def moto(unused_tcp_port_factory: object) -> Iterator[str]:
+    """A server of moto's: a process of its own, as S3 is."""
+    assert callable(unused_tcp_port_factory)
+    port = unused_tcp_port_factory()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            assert server.poll() is None
+            connection = HTTPConnection("127.0.0.1", port, timeout=5)
+            try:
+                connection.request("GET", "/moto-api/")
+                break
+            except OSError:
+                time.sleep(0.1)
+            finally:
+                connection.close()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.mark.slow
+def test_a_bucket_of_s3(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyarrow.fs import S3FileSystem
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
+    objects = {
+        "team/train.tsv": TEXT,
+        "team/train.tsv.zst": zst(TEXT),
+        "team/a name with spaces + signs.jsonl": b'{"pt": "um", "en": "one"}\n',
+        "team/train.parquet": table(pt=["um"], en=["one"]),
+    }
+    writer = S3FileSystem(endpoint_override=moto, region="us-east-1", allow_bucket_creation=True)
+    writer.create_dir("corpora")
+    for key, content in objects.items():
+        with writer.open_output_stream(f"corpora/{key}", compression=None) as stream:
+            stream.write(content)
+    assert read("s3://corpora/team/train.tsv") == ROWS
+    assert read("s3://corpora/team/train.tsv.zst") == ROWS
+    for key in list(objects)[2:]:
+        file = File(key, f"s3://corpora/{key}", fields=Fields("pt", "en"))
+        assert list(read_rows(file)) == [Row(1, "um", "one")]
+    for uri in ("s3://corpora/team/none.tsv", "s3://none/train.tsv"):
+        with pytest.raises(DataError, match="does not exist"):
+            read(uri)
+    with pytest.raises(DataError, match="is a folder"):
+        read("s3://corpora/team")
