@@ -8,16 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from mt_trainer import device, device_jax, rendezvous, shapes
 from mt_trainer.checkpoint import Arrays, Position, Store
 from mt_trainer.config import Node
 from mt_trainer.shapes import Shape
 from mt_trainer.signals import Stopper
-from mt_trainer.train import Plan, fit
+from mt_trainer.train import Keeps, Plan, fit
 
 _ROWS = 8  # by which a batch's rows are divisible: on 1, 2, 4 or 8 devices batches are the same
+_FILLED = 0.95  # share of a batch's tokens that are none of padding, on the whole
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,7 @@ class Work:
     Attributes:
         plan: what to train on, and for how long.
         vocabulary: its size.
-        folder: of the checkpoints.
-        identity: of recipe and data, which a checkpoint must share.
+        store: of the checkpoints.
         facts: what all nodes must have alike before they begin.
         start: gives the weights to begin with, or None, once it has looked for a checkpoint.
         stopper: knows whether the process is asked to end.
@@ -36,10 +35,9 @@ class Work:
 
     plan: Plan
     vocabulary: int
-    folder: Path
-    identity: str
+    store: Store
     facts: Mapping[str, str]
-    start: Callable[[Store], Arrays | None]
+    start: Callable[[Keeps], Arrays | None]
     stopper: Stopper
 
 
@@ -58,13 +56,13 @@ def is_jax(environment: Mapping[str, str], node: Node) -> bool:
 
 def on_tensorflow(work: Work) -> Trained:
     """Train on this machine."""
-    used = device.prepare(work.plan.training.precision)
+    used = device.prepare(work.plan.training)
     # Imported only now: this loads TensorFlow, which bad data and a bad recipe need not wait for.
     from mt_trainer.learner import Learner
 
-    store = Store(work.folder, work.identity)
-    learner = Learner(work.plan.training, work.vocabulary, work.start(store))
-    return Trained(fit(learner, work.plan, store), used.gpus)
+    with work.stopper.patient():
+        learner = Learner(work.plan.training, work.vocabulary, work.start(work.store), used)
+        return Trained(fit(learner, work.plan, work.store), used.gpus)
 
 
 def on_jax(work: Work, node: Node) -> Trained:
@@ -77,8 +75,8 @@ def on_jax(work: Work, node: Node) -> Trained:
     device_jax.choose()
     if node.count == 1:
         used = device_jax.prepare(work.plan.training.precision)
-        return Trained(_fit(work, work.plan, Store(work.folder, work.identity)), used.gpus)
-    found = Store(work.folder, work.identity).latest()
+        return Trained(_fit(work, work.plan, work.store), used.gpus)
+    found = work.store.latest()
     if found and found[1].finished:
         # The others may have ended long ago, and nothing is left that needs them.
         used = device_jax.prepare(work.plan.training.precision)
@@ -91,19 +89,27 @@ def on_jax(work: Work, node: Node) -> Trained:
         used = device_jax.prepare(work.plan.training.precision)
         agreed = distributed.Agreement(work.stopper)
         plan = replace(work.plan, stop=agreed, clock=agreed.clock, cpu=agreed.cpu)
-        store = distributed.SharedStore(work.folder, work.identity, node.leads)
+        store = distributed.SharedStore(work.store, node.leads)
         return Trained(_fit(work, plan, store), used.gpus * node.count)
 
 
-def _fit(work: Work, plan: Plan, store: Store) -> Position:
+def _fit(work: Work, plan: Plan, store: Keeps) -> Position:
     from mt_trainer.learner_jax import Learner
 
-    learner = Learner(plan.training, work.vocabulary, work.start(store))
-    return fit(learner, replace(plan, shapes=_shapes(plan, learner.devices)), store)
+    with work.stopper.patient():
+        learner = Learner(plan.training, work.vocabulary, work.start(store))
+        return fit(learner, replace(plan, shapes=_shapes(plan, learner.devices)), store)
 
 
 def _shapes(plan: Plan, devices: int) -> tuple[Shape, ...]:
-    """Return the shapes of all batches, whose rows the devices can share."""
+    """Return the fewest shapes with little padding, for batches whose rows the devices can share.
+
+    Each further one takes seconds to compile.
+    """
     counts = shapes.histogram(plan.train.lengths, plan.validation.lengths)
     tokens = plan.training.optimizer.batch_tokens
-    return shapes.choose(counts, tokens, multiple=math.lcm(_ROWS, devices))
+    for most in range(1, shapes.MOST + 1):
+        chosen = shapes.choose(counts, tokens, most, math.lcm(_ROWS, devices))
+        if shapes.filled(counts, chosen) >= _FILLED:
+            break
+    return chosen

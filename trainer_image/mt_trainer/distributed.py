@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -119,34 +118,33 @@ class Agreement:
         return bool(self._signal)
 
 
-class SharedStore(Store):
+class SharedStore:
     """Checkpoints that the first node keeps, and that all nodes go on from."""
 
-    def __init__(self, folder: Path, identity: str, leads: bool) -> None:
-        """Open the folder, which only the node that ``leads`` reads and writes."""
-        super().__init__(folder, identity)
-        self._leads = leads
+    def __init__(self, own: Store, leads: bool) -> None:
+        """Share ``own``, which only the node that ``leads`` reads and writes."""
+        self._own, self._leads = own, leads
 
     def latest(self) -> Found | None:
         """Return the newest checkpoint of the first node, or None."""
-        found = super().latest() if self._leads else None
+        found = self._own.latest() if self._leads else None
         said = broadcast(_packed(found))
         return found if self._leads else _unpacked(said)
 
     def save(self, arrays: Arrays, position: Position) -> None:
         """Write a checkpoint on the first node."""
         if self._leads:
-            super().save(arrays, position)
+            self._own.save(arrays, position)
 
     def clear(self) -> None:
         """Remove what another training left there."""
         if self._leads:
-            super().clear()
+            self._own.clear()
 
     def save_best(self, arrays: Arrays) -> None:
         """Keep the weights that validated best, on the first node."""
         if self._leads:
-            super().save_best(arrays)
+            self._own.save_best(arrays)
 
 
 def broadcast(data: bytes) -> bytes:

@@ -103,8 +103,8 @@ class Learner:
         weights = _joined([found[id(w)] for w in self.model.trainable_variables])
         # TensorFlow counts its random numbers in another type.
         random = [found[id(v)].astype(v.dtype) for v in self.model.non_trainable_variables]
-        vectors = [arrays[f"adam/{name}"] for name in ("first", "second", "mean")]
-        self._state = self._placed(State(weights, *vectors, random))
+        first, second, mean = (arrays[f"adam/{name}"] for name in ("first", "second", "mean"))
+        self._state = self._placed(State(weights, first, second, mean, random))
 
     def mean_weights(self) -> dict[str, np.ndarray]:
         """Return the running mean of the weights, which is what is validated and exported."""
@@ -112,12 +112,12 @@ class Learner:
 
     def _placed(self, state: State) -> State:
         """Return the state on every device of this node; the nodes have it alike."""
-        return jax.tree.map(
-            lambda array: jax.make_array_from_callback(
-                np.shape(array), self._everywhere, lambda _: array
-            ),
-            state,
-        )
+
+        def placed(array: np.ndarray) -> Any:
+            return jax.make_array_from_callback(array.shape, self._everywhere, lambda _: array)
+
+        found: State = jax.tree.map(placed, state)
+        return found
 
     def _divided(self, batch: Batch) -> list[Any]:
         """Return the batch, of which each device holds some rows; empty ones fill it up."""
@@ -208,7 +208,7 @@ def _train_step(network: model.Transformer, clip: float, smoothing: float) -> Ca
         )
         return moved._replace(random=random), entropy, tokens
 
-    return jax.jit(step, donate_argnums=0)
+    return jax.jit(step, donate_argnums=0)  # type: ignore[no-any-return]
 
 
 def _moved(state: State, gradient: Any, clip: float, rate: Any, number: Any) -> State:
@@ -234,7 +234,7 @@ def _loss_step(network: model.Transformer) -> Callable[..., Any]:
         )
         return entropy, tokens
 
-    return jax.jit(step)
+    return jax.jit(step)  # type: ignore[no-any-return]
 
 
 def _joined(arrays: list[np.ndarray]) -> np.ndarray:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sentencepiece
 
@@ -16,6 +17,8 @@ from mt_contract import artifact, names, report, storage
 from mt_contract.errors import DataError
 from mt_contract.report import TrainResult
 from mt_trainer import (
+    apart,
+    backend,
     card,
     data,
     describe,
@@ -33,9 +36,14 @@ from mt_trainer.data import Corpus
 from mt_trainer.encoded import Encoded
 from mt_trainer.progress import Board
 from mt_trainer.signals import Stopper
+from mt_trainer.tracker import Tracker
 from mt_trainer.tracking import facts, mlflow_run
 from mt_trainer.tracking.experiment import Experiment, following
 from mt_trainer.tracking.system import Meter
+from mt_trainer.train import Plan
+
+if TYPE_CHECKING:
+    from mt_trainer import publish
 
 _CHECKPOINTS = "checkpoints"
 _log = logging.getLogger(__name__)
@@ -53,8 +61,10 @@ class Text:
     document: dict[str, Any]  # dataset.json
 
 
-def run(job: Job, stopper: Stopper) -> TrainResult:
+def run(job: Job, stopper: Stopper) -> TrainResult | None:
     """Do the whole training, or find that it was done, and return its result.
+
+    Of several nodes the first one writes and returns it; the others return None.
 
     Raises:
         ProgramError: with the reason for the user.
@@ -64,7 +74,10 @@ def run(job: Job, stopper: Stopper) -> TrainResult:
     done = finished(job)
     if done:
         _log.info("run %s is finished already: %s", job.run, done.artifact["digest"])
-        return done
+        return done if job.node.leads else None
+    if not job.node.leads:
+        _help(job, stopper)
+        return None
     storage.check_writable(job.out)
     if job.parent and not (job.out / _CHECKPOINTS).exists():
         warm_start.find(job.parent, job.recipe)  # before the data is read, which may take long
@@ -78,6 +91,13 @@ def run(job: Job, stopper: Stopper) -> TrainResult:
         board.close()
     report.write(result, job.out / names.TRAIN_RESULT)
     return result
+
+
+def _help(job: Job, stopper: Stopper) -> None:
+    """Train as one of the nodes that write nothing."""
+    with tempfile.TemporaryDirectory(prefix="mt-trainer-") as folder:
+        text = prepare(job, Path(folder))
+        backend.on_jax(_work(job, text, lambda position, ended: None, stopper), job.node)
 
 
 def finished(job: Job) -> TrainResult | None:
@@ -137,8 +157,9 @@ def prepare(job: Job, folder: Path) -> Text:
 
 
 def _keep(job: Job, document: Mapping[str, Any]) -> None:
-    written = json.dumps(document, indent=1, ensure_ascii=False).encode()
-    storage.retried(lambda: storage.write_aside(job.out / divergence.DATASET, written))
+    if job.node.leads:
+        written = json.dumps(document, indent=1, ensure_ascii=False).encode()
+        storage.retried(lambda: storage.write_aside(job.out / divergence.DATASET, written))
 
 
 def _vocabulary(job: Job, corpus: Corpus) -> bytes:
@@ -151,8 +172,9 @@ def _vocabulary(job: Job, corpus: Corpus) -> bytes:
         made = warm_start.find(job.parent, job.recipe).vocabulary
     else:
         made = tokenizer.train(corpus.train, training.vocabulary, training.seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    storage.retried(lambda: storage.write_aside(path, made))
+    if job.node.leads:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        storage.retried(lambda: storage.write_aside(path, made))
     return made
 
 
@@ -165,27 +187,17 @@ def _identity(job: Job, corpus: Corpus) -> str:
 def _train_and_publish(
     job: Job, text: Text, board: Board, stopper: Stopper, told: Experiment
 ) -> TrainResult:
-    used = device.prepare(job.recipe.training.precision)
+    tracker = Tracker(board, job.out, job.recipe.training, (told,), Meter().read)
+    work = _work(job, text, tracker, stopper)
+    jax = backend.is_jax(os.environ, job.node)
+    with tracker:
+        tracker.expect(work.plan.steps_in_epoch)
+        ended = backend.on_jax(work, job.node) if jax else backend.on_tensorflow(work)
     # Imported only now: this loads TensorFlow, which bad data and a bad recipe need not wait for.
     from mt_trainer import publish
-    from mt_trainer.learner import Learner
-    from mt_trainer.tracker import Tracker
-    from mt_trainer.train import Plan, fit
 
-    training = job.recipe.training
-    store = Store(job.out / _CHECKPOINTS, _identity(job, text.corpus))
-    tracker = Tracker(board, job.out, training, (told,), Meter().read)
-    with stopper.patient(), tracker:
-        plan = Plan(
-            training, text.train, text.validation, job.checkpoint_seconds, stopper.event, tracker
-        )
-        tracker.expect(plan.steps_in_epoch)
-        size = text.processor.vocab_size()
-        learner = Learner(training, size, warm_start.weights(job, store, size))
-        position = fit(learner, plan, store)
-    weights = store.best()
+    weights = work.store.best()
     assert weights is not None, "an epoch that ended left its weights"
-    device.full_precision()
     trained = publish.Trained(
         weights=weights["mean"],
         vocabulary=text.vocabulary,
@@ -193,9 +205,9 @@ def _train_and_publish(
         dataset_digest=text.corpus.digest,
         samples=samples.of(text.corpus),
     )
-    folder = publish.build(job, trained)
-    place = publish.publish(folder, job.out)
-    result = _result(job, text, position, place, used.gpus)
+    place = apart.on_tensorflow(_export, job, trained) if jax else _export(job, trained)
+    position = ended.position
+    result = _result(job, text, position, place, ended.gpus)
     subject = card.Subject(
         job,
         text.document,
@@ -208,6 +220,36 @@ def _train_and_publish(
     storage.write_aside(job.out / "MODEL_CARD.md", card.text(subject).encode())
     told.tell(facts.of_artifact(result.artifact, card.body(subject)))
     return result
+
+
+def _work(
+    job: Job, text: Text, report: Callable[[Position, bool], None], stopper: Stopper
+) -> backend.Work:
+    """Return what is to be learned, on whatever that is done."""
+    training, size = job.recipe.training, text.processor.vocab_size()
+    plan = Plan(
+        training, text.train, text.validation, job.checkpoint_seconds, stopper.event, report
+    )
+    return backend.Work(
+        plan=plan,
+        vocabulary=size,
+        store=Store(job.out / _CHECKPOINTS, _identity(job, text.corpus)),
+        facts={
+            "recipe": job.digest,
+            "text": text.corpus.digest,
+            "vocabulary": names.digest(text.vocabulary.hex()),
+        },
+        start=lambda store: warm_start.weights(job, store, size),
+        stopper=stopper,
+    )
+
+
+def _export(job: Job, trained: publish.Trained) -> Path:
+    """Publish what was learned, and return the artifact's place."""
+    from mt_trainer import publish
+
+    device.full_precision()
+    return publish.publish(publish.build(job, trained), job.out)
 
 
 def _result(job: Job, text: Text, position: Position, place: Path, gpus: int) -> TrainResult:

@@ -60,6 +60,21 @@ def choose(
     return tuple(found)
 
 
+def filled(counts: np.ndarray, shapes: tuple[Shape, ...]) -> float:
+    """Return the share of tokens that is not padding where pairs fill the rows of their shapes.
+
+    Args:
+        counts: as ``histogram`` returns.
+        shapes: as ``choose`` returns for them.
+    """
+    source, target = np.nonzero(counts)
+    pairs = counts[source, target]
+    ends = [max(shape.source, shape.target) for shape in shapes]
+    widths = np.array([shape.source + shape.target for shape in shapes])
+    padded = widths[np.searchsorted(ends, np.maximum(source, target))]
+    return float((pairs * (source + target)).sum() / (pairs * padded).sum())
+
+
 def plan(
     lengths: np.ndarray, shapes: tuple[Shape, ...], seed: int, epoch: int, start: int = 0
 ) -> Iterator[tuple[Shape, np.ndarray]]:

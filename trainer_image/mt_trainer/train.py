@@ -14,7 +14,7 @@ import numpy as np
 from mt_contract.errors import DivergedError
 from mt_contract.resource import Training
 from mt_trainer import batches, shapes
-from mt_trainer.checkpoint import Arrays, Position, Store
+from mt_trainer.checkpoint import Arrays, Position
 from mt_trainer.encoded import Batch, Encoded
 from mt_trainer.schedule import rate
 from mt_trainer.shapes import Shape
@@ -46,6 +46,22 @@ class Learns(Protocol):
 
     def mean_weights(self) -> dict[str, np.ndarray]:
         """Return the weights that are validated and exported."""
+
+
+class Keeps(Protocol):
+    """Where checkpoints are kept: a ``checkpoint.Store``, or one that several nodes share."""
+
+    def latest(self) -> tuple[dict[str, np.ndarray], Position] | None:
+        """Return the newest checkpoint, or None."""
+
+    def save(self, arrays: Arrays, position: Position) -> None:
+        """Keep a checkpoint."""
+
+    def save_best(self, arrays: Arrays) -> None:
+        """Keep the weights that validated best."""
+
+    def clear(self) -> None:
+        """Remove what another training left."""
 
 
 class Wish(Protocol):
@@ -107,7 +123,7 @@ def _shaped(pairs: Encoded, planned: Iterator[tuple[Shape, np.ndarray]]) -> Iter
     return (pairs.batch(rows, (shape.rows, shape.source, shape.target)) for shape, rows in planned)
 
 
-def fit(learner: Learns, plan: Plan, store: Store) -> Position:
+def fit(learner: Learns, plan: Plan, store: Keeps) -> Position:
     """Train from the newest checkpoint, or from the start, to the end; return where it ended.
 
     Raises:
@@ -121,7 +137,7 @@ def fit(learner: Learns, plan: Plan, store: Store) -> Position:
 class _Loop:
     """One attempt at a training."""
 
-    def __init__(self, learner: Learns, plan: Plan, store: Store) -> None:
+    def __init__(self, learner: Learns, plan: Plan, store: Keeps) -> None:
         self._learner, self._plan, self._store = learner, plan, store
         self._budget = plan.training.budget
         self._now = self._saved = plan.clock()

@@ -17,8 +17,9 @@ from mt_contract.artifact import ArtifactError, Manifest
 from mt_contract.codec import DecodeError, camel, from_json
 from mt_contract.errors import BadArtifactError, ConfigurationError
 from mt_contract.resource import Architecture, Recipe
-from mt_trainer.checkpoint import Arrays, Store
+from mt_trainer.checkpoint import Arrays
 from mt_trainer.config import Job, Origin
+from mt_trainer.train import Keeps
 
 _FREE = ("dropout", "max_tokens")  # of the architecture: they shape no weight
 _ADVICE = "train without warmStartFrom, or from a run of this release"
@@ -84,7 +85,7 @@ def find(parent: Origin, recipe: Recipe) -> Start:
     return Start(folder, (folder / artifact.VOCABULARY).read_bytes(), architecture)
 
 
-def weights(job: Job, store: Store, vocabulary_size: int) -> Arrays | None:
+def weights(job: Job, store: Keeps, vocabulary_size: int) -> Arrays | None:
     """Return the weights that a training begins with; None: fresh ones, or its own checkpoint's.
 
     Raises:
