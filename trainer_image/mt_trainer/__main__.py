@@ -16,7 +16,7 @@ from mt_contract.report import Failure, Message
 from mt_trainer.signals import StoppedError, Stopper
 
 _log = logging.getLogger("mt_trainer")
-_COMMANDS = ("train",)  # each a module in commands/
+_COMMANDS = {"train": "train", "import": "import_model"}  # each a module in commands/
 _EXIT_CODES = """
 exit codes: 0 done · 2 bad configuration · 3 bad data · 4 the loss ran away · 5 storage cannot be
 written or read · 6 one of several nodes is missing · 1 a fault of ours
@@ -62,13 +62,13 @@ def _failure(error: ProgramError) -> tuple[Failure, int]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mt-trainer",
-        description="Trains a Transformer that translates.",
+        description="Trains a Transformer that translates, or takes over one.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in _COMMANDS:
-        module = import_module(f"mt_trainer.commands.{name}")
+    for name, place in _COMMANDS.items():
+        module = import_module(f"mt_trainer.commands.{place}")
         command = commands.add_parser(
             name,
             help=module.HELP,

@@ -101,12 +101,12 @@ def from_environment(environment: Mapping[str, str]) -> Job:
     written = _json(environment, "MT_RECIPE")
     written = {key: value for key, value in written.items() if key != "digest"}
     test = _sources(_json(environment, "MT_TEST", "[]"), "MT_TEST")
-    uri = _variable(environment, "MT_OUTPUT")
+    uri = variable(environment, "MT_OUTPUT")
     return _job(
         written=written,
         test=test,
-        run=_variable(environment, "MT_RUN"),
-        out=_path(uri, Path()),
+        run=variable(environment, "MT_RUN"),
+        out=path_of(uri, Path()),
         uri=uri,
         base=Path(),
         environment=environment,
@@ -176,7 +176,7 @@ def _job(
         out=out,
         uri=uri.rstrip("/"),
         files=Files(*(_files(data, part, base) for part in (data.train, data.validation, test))),
-        parent=_optional(environment, "MT_PARENT", Origin),
+        parent=optional(environment, "MT_PARENT", Origin),
         previous=_previous(environment),
         tracking=_tracking(environment),
         node=_node(environment),
@@ -191,7 +191,12 @@ def _files(data: Data, sources: tuple[Source, ...], base: Path) -> tuple[File, .
     return files_of(sources, data.format, data.fields, lambda uri: places.locate(uri, base))
 
 
-def _path(uri: str, base: Path) -> Path:
+def path_of(uri: str, base: Path) -> Path:
+    """Return where this container finds a folder.
+
+    Raises:
+        ConfigurationError: the URI names no claim and no path.
+    """
     try:
         return base / names.local_path(uri)
     except ValueError as error:
@@ -217,8 +222,12 @@ def _seconds(environment: Mapping[str, str]) -> float:
         raise ConfigurationError(f"MT_CHECKPOINT_SECONDS: {error}") from error
 
 
-def _optional(environment: Mapping[str, str], name: str, kind: type[T]) -> T | None:
-    """Return what a variable holds as JSON, or None where it is not set."""
+def optional(environment: Mapping[str, str], name: str, kind: type[T]) -> T | None:
+    """Return what a variable holds as JSON, or None where it is not set.
+
+    Raises:
+        ConfigurationError: it is not JSON, or of another shape.
+    """
     written = _json(environment, name, "null")
     try:
         return None if written is None else from_json(kind, written, name)
@@ -228,11 +237,11 @@ def _optional(environment: Mapping[str, str], name: str, kind: type[T]) -> T | N
 
 def _previous(environment: Mapping[str, str]) -> Path | None:
     uri = environment.get("MT_PREVIOUS")
-    return _path(uri, Path()) if uri else None
+    return path_of(uri, Path()) if uri else None
 
 
 def _tracking(environment: Mapping[str, str]) -> Tracking | None:
-    found = _optional(environment, "MT_TRACKING", Tracking)
+    found = optional(environment, "MT_TRACKING", Tracking)
     return found and replace(found, tags=_json(environment, "MT_TAGS", "{}"))
 
 
@@ -243,7 +252,12 @@ def _node(environment: Mapping[str, str]) -> Node:
     return Node(index, count, environment.get("MT_COORDINATOR", ""))
 
 
-def _variable(environment: Mapping[str, str], name: str) -> str:
+def variable(environment: Mapping[str, str], name: str) -> str:
+    """Return what a variable says.
+
+    Raises:
+        ConfigurationError: it is not set.
+    """
     if not environment.get(name):
         raise ConfigurationError(
             f"the environment variable {name} is not set: in a Job the operator sets it; on a "
@@ -255,6 +269,6 @@ def _variable(environment: Mapping[str, str], name: str) -> str:
 def _json(environment: Mapping[str, str], name: str, default: str | None = None) -> Any:
     text = environment.get(name) or default
     try:
-        return json.loads(_variable(environment, name) if text is None else text)
+        return json.loads(variable(environment, name) if text is None else text)
     except ValueError as error:
         raise ConfigurationError(f"the environment variable {name} is not JSON: {error}") from error

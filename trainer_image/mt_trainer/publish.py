@@ -15,9 +15,7 @@ import numpy as np
 from mt_contract import artifact, names, storage
 from mt_contract.artifact import Manifest
 from mt_contract.codec import to_json
-from mt_trainer import convert, decode, model, parity, tokenizer, weights
 from mt_trainer.config import Job
-from mt_trainer.model import Transformer
 from mt_trainer.samples import Samples
 
 EXPORTS = "exports.json"  # in the run's folder: how the exports compare
@@ -69,13 +67,11 @@ def build(job: Job, trained: Trained) -> Path:
         ParityError: the exports do not translate alike.
         OSError: it cannot be written.
     """
+    # Only here: this loads TensorFlow, which an import does not need.
+    from mt_trainer import export
+
     folder = fresh(job.out)
-    processor = tokenizer.load(trained.vocabulary)
-    sizes = model.Sizes.of(job.recipe.training.architecture, processor.vocab_size())
-    network = model.build(sizes, job.recipe.training.seed)
-    weights.assign(network, trained.weights)
-    _export(network, trained, folder)
-    found = parity.check(network, trained.vocabulary, folder, trained.samples)
+    found = export.write(job, trained, folder)
     storage.write_aside(job.out / EXPORTS, names.canonical(to_json(found)))
     artifact.write_manifest(folder, _manifest(job, trained))
     return folder
@@ -87,15 +83,6 @@ def fresh(out: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
-
-
-def _export(network: Transformer, trained: Trained, folder: Path) -> None:
-    pieces = tokenizer.pieces(tokenizer.load(trained.vocabulary))
-    (folder / artifact.VOCABULARY).write_bytes(trained.vocabulary)
-    weights.write(network, folder / artifact.WEIGHTS, versions())
-    convert.save(network, pieces, folder / artifact.CTRANSLATE2)
-    decode.save(decode.Translation(network, trained.vocabulary), folder / artifact.SAVED_MODEL)
-    (folder / artifact.PROFILE).write_bytes(names.canonical(trained.profile))
 
 
 def _manifest(job: Job, trained: Trained) -> Manifest:

@@ -1,0 +1,105 @@
+"""What to import and where to: out of a Job's environment, or out of a command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mt_contract.errors import ConfigurationError
+from mt_trainer.config import optional, path_of, variable
+
+_PRIMARY = re.compile(r"[a-z]{2,3}")  # first part of a language tag; regions are capitals
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What ``import`` of a TrainingRun says."""
+
+    uri: str
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import.
+
+    Attributes:
+        run: name of the TrainingRun.
+        out: the run's folder.
+        uri: the run's folder as the cluster names it.
+        source: folder of the model.
+        origin: the same as the user names it, and the digest that its manifest must have.
+        languages: of source and target.
+    """
+
+    run: str
+    out: Path
+    uri: str
+    source: Path
+    origin: Origin
+    languages: tuple[str, str]
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Return what decides the outcome."""
+        source = {"uri": self.origin.uri, "digest": self.origin.digest}
+        return {
+            "sourceLanguage": self.languages[0],
+            "targetLanguage": self.languages[1],
+            "import": {key: value for key, value in source.items() if value},
+        }
+
+
+def from_environment(environment: Mapping[str, str]) -> Import:
+    """Return the import that a pod's environment describes.
+
+    Raises:
+        ConfigurationError: a variable is missing or cannot be understood.
+    """
+    variable(environment, "MT_IMPORT")
+    origin = optional(environment, "MT_IMPORT", Origin)
+    assert origin is not None
+    uri = variable(environment, "MT_OUTPUT")
+    return Import(
+        run=variable(environment, "MT_RUN"),
+        out=path_of(uri, Path()),
+        uri=uri.rstrip("/"),
+        source=path_of(origin.uri, Path()),
+        origin=origin,
+        languages=pair(variable(environment, "MT_LANGUAGES")),
+    )
+
+
+def from_folder(source: Path, out: Path, languages: str) -> Import:
+    """Return the import of a folder on this machine.
+
+    Raises:
+        ConfigurationError: ``languages`` are not two.
+    """
+    return Import(
+        run=out.name,
+        out=out,
+        uri=str(out),
+        source=source,
+        origin=Origin(str(source)),
+        languages=pair(languages),
+    )
+
+
+def pair(languages: str) -> tuple[str, str]:
+    """Return both languages of e.g. ``pt-en`` or ``pt-BR-zh-Hant``.
+
+    Raises:
+        ConfigurationError: it cannot be told where the second begins.
+    """
+    parts = languages.split("-")
+    begins = [i for i, part in enumerate(parts) if i and _PRIMARY.fullmatch(part)]
+    if len(begins) != 1 or not _PRIMARY.fullmatch(parts[0]):
+        raise ConfigurationError(
+            f"languages {languages!r}: write source and target as pt-en, regions in capitals "
+            "(pt-BR-en)"
+        )
+    return "-".join(parts[: begins[0]]), "-".join(parts[begins[0] :])

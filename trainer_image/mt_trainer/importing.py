@@ -1,0 +1,130 @@
+"""An import: a model that was made elsewhere becomes an artifact, tried and put in place whole."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from pathlib import Path
+
+from mt_contract import artifact, names, report, storage
+from mt_contract.artifact import ArtifactError, Manifest
+from mt_contract.codec import to_json
+from mt_contract.errors import BadArtifactError, ConfigurationError
+from mt_contract.report import TrainResult
+from mt_trainer import foreign, publish, source_files
+from mt_trainer.import_config import Import
+
+IMPORT = "import.json"  # in the run's folder: what was imported, and what was found out about it
+_log = logging.getLogger(__name__)
+
+
+def run(asked: Import) -> TrainResult:
+    """Import the model, or find that it was done, and return the result.
+
+    Raises:
+        BadArtifactError: it is no model that can be served.
+        ConfigurationError: there is none, or it is of other languages.
+        StorageError: it cannot be read, or the run's folder cannot be written.
+    """
+    if done := finished(asked):
+        _log.info("run %s is finished already: %s", asked.run, done.artifact["digest"])
+        return done
+    storage.check_writable(asked.out)
+    folder = publish.fresh(asked.out)
+    try:
+        found = _build(asked, folder)
+        place = publish.publish(folder, asked.out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    _log.info("imported %s: %s weights", asked.origin.uri, found.precision)
+    document = names.canonical({"recipe": asked.recipe, "found": to_json(found)})
+    storage.write_aside(asked.out / IMPORT, document)
+    result = _result(asked, place)
+    report.write(result, asked.out / names.TRAIN_RESULT)
+    return result
+
+
+def finished(asked: Import) -> TrainResult | None:
+    """Return the result of this very import, if it and its artifact are there."""
+    try:
+        document = json.loads((asked.out / IMPORT).read_bytes())
+        found = report.decode((asked.out / names.TRAIN_RESULT).read_text(encoding="utf-8"))
+        if not isinstance(found, TrainResult) or document["recipe"] != asked.recipe:
+            return None
+        artifact.verify(asked.out / names.MODEL_FOLDER, found.artifact["digest"])
+    except (OSError, ValueError, KeyError, TypeError, ArtifactError):
+        return None
+    return found
+
+
+def _build(asked: Import, folder: Path) -> foreign.Model:
+    if not asked.source.is_dir() or asked.source.is_symlink():
+        raise ConfigurationError(f"import.uri: {asked.origin.uri} is no folder that can be read")
+    if (asked.source / artifact.MANIFEST).exists():
+        return _ours(asked, folder)
+    if (asked.source / names.MODEL_FOLDER / artifact.MANIFEST).exists():
+        raise ConfigurationError(
+            f"import.uri: {asked.origin.uri} is a run's folder: name its {names.MODEL_FOLDER}/"
+        )
+    return _foreign(asked, folder)
+
+
+def _ours(asked: Import, folder: Path) -> foreign.Model:
+    """Copy an artifact as it is, so that it keeps its digest."""
+    try:
+        manifest = artifact.verify(asked.source, asked.origin.digest)
+        theirs = (manifest.source_language, manifest.target_language)
+        if theirs != asked.languages:
+            raise ConfigurationError(
+                f"import.uri: the model translates {' to '.join(theirs)}, not "
+                f"{' to '.join(asked.languages)}"
+            )
+        source_files.copy(
+            {name: asked.source / name for name in (*manifest.files, artifact.MANIFEST)}, folder
+        )
+        artifact.verify(folder, artifact.read_manifest(asked.source)[1])
+    except ArtifactError as error:
+        raise BadArtifactError(str(error)) from error
+    return foreign.examine(folder)
+
+
+def _foreign(asked: Import, folder: Path) -> foreign.Model:
+    """Make an artifact of a CTranslate2 model."""
+    if asked.origin.digest:
+        raise ConfigurationError(
+            f"import.digest is that of a {artifact.MANIFEST}, and {asked.origin.uri} has none: "
+            "leave it out, or name a run's model folder"
+        )
+    source_files.copy(source_files.find(asked.source, asked.languages), folder)
+    found = foreign.examine(folder)
+    artifact.write_manifest(
+        folder,
+        Manifest(
+            source_language=asked.languages[0],
+            target_language=asked.languages[1],
+            recipe=asked.recipe,
+            recipe_digest=names.digest(asked.recipe),
+            dataset_digest="",
+            max_tokens=found.max_tokens,
+            run=asked.run,
+            parent_run=None,
+            versions=publish.versions(),
+            tokens=found.tokens,
+        ),
+    )
+    return found
+
+
+def _result(asked: Import, place: Path) -> TrainResult:
+    manifest, digest = artifact.read_manifest(place)
+    return TrainResult(
+        artifact={
+            "uri": f"{asked.uri}/{names.MODEL_FOLDER}",
+            "digest": digest,
+            "sizeBytes": manifest.size_bytes,
+        },
+        dataset={},
+        usage={"cpuSeconds": round(time.process_time()), "gpuSeconds": 0},
+    )
