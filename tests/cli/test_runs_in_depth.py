@@ -83,7 +83,7 @@ IMPORTED = run(
     "pt-en-i",
     SUCCEEDED,
     BLESSED,
-    recipe={"sourceLanguage": "pt", "import": {"uri": "hf://org/model"}},
+    recipe={"sourceLanguage": "pt", "import": {"uri": "pvc://models/elsewhere"}},
 )
 
 REPORT = """\
@@ -195,7 +195,7 @@ def test_a_report_says_what_a_training_began_from() -> None:
 
 def test_a_report_says_what_was_imported() -> None:
     out = cli(cluster_of(IMPORTED), "report pt-en-i").out
-    assert "import.uri:      hf://org/model" in out
+    assert "import.uri:      pvc://models/elsewhere" in out
     assert "pairs" not in out
 
 

@@ -106,7 +106,8 @@ RUNS: Mapping[str, ObservedRun] = {
     "its Job is at work": training(job_view(Stage.TRAIN, ACTIVE, running=True)),
     "its model is imported": training(
         job_view(Stage.IMPORT, ACTIVE, running=True),
-        spec=drop(OWN_SPEC, frozenset({"training"})) | {"import": {"uri": "hf://org/model"}},
+        spec=drop(OWN_SPEC, frozenset({"training"}))
+        | {"import": {"uri": "pvc://models/elsewhere"}},
     ),
     "its result was lost": _lost(),
     "it is evaluated": evaluating(),

@@ -139,7 +139,7 @@ def experiment() -> Recorded:
 def imported() -> Recorded:
     """A model made elsewhere, which passes its gates."""
     world = in_production()
-    spec = {"candidate": True, "import": {"uri": "hf://org/model"}}
+    spec = {"candidate": True, "import": {"uri": "pvc://models/elsewhere"}}
     world.create_run("from-elsewhere", spec)
     world.run_until("UpToDate")
     return world

@@ -222,7 +222,7 @@ def _other(value: Any) -> Any:
     return value + 1 if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-IMPORT: Mapping[str, Any] = {"candidate": True, "import": {"uri": "hf://org/model"}}
+IMPORT: Mapping[str, Any] = {"candidate": True, "import": {"uri": "pvc://models/elsewhere"}}
 
 
 def test_a_promotion_starts_no_run_that_would_begin_from_it() -> None:

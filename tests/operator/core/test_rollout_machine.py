@@ -234,7 +234,7 @@ class Rollouts(RuleBasedStateMachine):
     @rule(number=st.integers(1, 2))
     def model_from_elsewhere_is_imported(self, number: int) -> None:
         if f"import-{number}" not in self.world.runs:
-            spec = {"candidate": True, "import": {"uri": f"hf://org/model-{number}"}}
+            spec = {"candidate": True, "import": {"uri": f"pvc://models/elsewhere-{number}"}}
             self.world.create_run(f"import-{number}", spec)
 
     def _heal(self) -> None:

@@ -79,7 +79,7 @@ REUSING = replace(
     model=model_view(),
 )
 IMPORTING = observed_run(
-    {**drop(SPEC, frozenset({"training"})), "import": {"uri": "s3://models/elsewhere"}}
+    {**drop(SPEC, frozenset({"training"})), "import": {"uri": "pvc://models/elsewhere"}}
 )
 WARM = observed_run(
     {**MODEL_REFERENCE, **spec_with(training={"warmStartFrom": "Production"})},

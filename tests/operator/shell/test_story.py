@@ -135,7 +135,7 @@ async def test_model_made_elsewhere_is_imported_and_rolled_out(stage: Stage) -> 
     spec = {"modelRef": {"name": "pt-en"}, "candidate": True}
     meta = {"name": "from-elsewhere", "namespace": stage.namespace}
     run = {"apiVersion": names.API_VERSION, "kind": names.RUN_KIND, "metadata": meta}
-    await stage.kube.put({**run, "spec": {**spec, "import": {"uri": "hf://org/model"}}})
+    await stage.kube.put({**run, "spec": {**spec, "import": {"uri": "pvc://models/elsewhere"}}})
 
     def promoted(found: Object) -> bool:
         production = found["status"]["production"]
