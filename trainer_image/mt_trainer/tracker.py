@@ -55,7 +55,7 @@ class Tracker:
         self._total = self._budget.max_steps
         self._speed = _Speed()
         self._seen: float = math.inf
-        self._line_at = time.monotonic()
+        self._line_at = math.inf
         self._bar = _bar() if sys.stderr.isatty() else None
         self._task = self._bar.add_task("training", total=1.0, numbers="") if self._bar else None
 
@@ -83,9 +83,9 @@ class Tracker:
 
     def __call__(self, position: Position, ended: bool) -> None:
         """Take note of a position; ``ended``: an epoch is over."""
-        if (
-            position.step < self._seen
-        ):  # the first step of this attempt, or of the way on after a rollback
+        # The first step of this attempt, or of the way on after a rollback.
+        if position.step < self._seen:
+            self._line_at = time.monotonic()
             self._go_on_after(position.step - 1)
         self._seen = position.step
         self._speed.see(position)
