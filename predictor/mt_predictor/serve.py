@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from pathlib import Path
 from time import monotonic
 
@@ -32,6 +33,8 @@ def run(arguments: argparse.Namespace, env: Environment) -> None:
     translator = Translator(loaded)
     translator.warm_up(wanted.beam_size)
     _log.info("verified, loaded and warm after %.2f s", monotonic() - begun)
+    # pandas, which the SDK imports, would import Arrow: 30 MB and half a second, for nothing here.
+    sys.modules["pyarrow"] = None  # type: ignore[assignment]
     # Imported late: a corrupt artifact is refused before the SDK's second of imports.
     from mt_predictor.listen import listen
 

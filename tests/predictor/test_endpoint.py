@@ -6,11 +6,12 @@ import asyncio
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from tests.predictor.builders import sentences
-from tests.predictor.running import Running, infer, labels, predict
+from tests.predictor.running import MODEL, Running, infer, labels, predict
 
 from mt_predictor.protocol import MAX_INSTANCES
 from mt_predictor.translator import Options, Translator
@@ -305,6 +306,11 @@ async def test_a_client_that_hangs_up_is_counted_as_such(server: Running) -> Non
         await asyncio.sleep(0.02)
     assert server.metrics()[sample] == before + 1
     assert server.post(V1, predict("ba do")).status_code == 200
+
+
+def test_what_reads_corpora_takes_no_memory_here(server: Running) -> None:
+    assert server.get(f"{server.url}/v1/models/{MODEL}").status_code == 200  # all is imported
+    assert "libarrow" not in Path(f"/proc/{server.process.pid}/maps").read_text()
 
 
 def test_no_text_is_logged(server: Running) -> None:
