@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,3 +71,24 @@ def curve(out: Path) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     ends = {line["epoch"]: line for line in lines if "validationLoss" in line}
     return [{key: line[key] for key in ("loss", "validationLoss")} for line in ends.values()]
+
+
+def kill_in_mid_epoch(process: subprocess.Popen[bytes], out: Path, number: int) -> int:
+    """Send a signal once a checkpoint within an epoch stands there; return the exit code."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and process.poll() is None:
+        if any(batch(path) for path in sorted((out / "checkpoints").glob("step-*"))[-1:]):
+            process.send_signal(number)
+            return process.wait(PATIENCE)
+        time.sleep(0.02)
+    raise AssertionError("the training ended, or never began, before it could be killed")
+
+
+def batch(path: Path) -> int:
+    """Return how many batches of its epoch a checkpoint has behind it; 0 if it just went away."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return 0
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    return int(json.loads(header["position"])["batch"])

@@ -6,13 +6,20 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import ctranslate2
 import pytest
-from tests.trainer.killing import PATIENCE, corpus, curve, log, result, start
+from tests.trainer.killing import (
+    PATIENCE,
+    corpus,
+    curve,
+    kill_in_mid_epoch,
+    log,
+    result,
+    start,
+)
 
 from mt_contract import artifact, names
 from mt_contract.report import TrainResult
@@ -31,27 +38,6 @@ def unbroken(place: Path) -> tuple[TrainResult, list[dict[str, Any]]]:
     out = place / "unbroken"
     assert start(place, out).wait(PATIENCE) == 0
     return result(out), curve(out)
-
-
-def kill_in_mid_epoch(process: subprocess.Popen[bytes], out: Path, number: int) -> int:
-    """Send a signal once a checkpoint within an epoch stands there; return the exit code."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until and process.poll() is None:
-        if any(batch(path) for path in sorted((out / "checkpoints").glob("step-*"))[-1:]):
-            process.send_signal(number)
-            return process.wait(PATIENCE)
-        time.sleep(0.02)
-    raise AssertionError("the training ended, or never began, before it could be killed")
-
-
-def batch(path: Path) -> int:
-    """Return how many batches of its epoch a checkpoint has behind it; 0 if it just went away."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return 0
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
-    return int(json.loads(header["position"])["batch"])
 
 
 @pytest.mark.parametrize(
