@@ -54,6 +54,8 @@ lock: $(UV) ## write every lock file anew from the project files
 	    $(UV) pip compile --project $$p --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 --python-platform x86_64-manylinux_2_31 \
 	      $${extra:+--group $$p/pyproject.toml:$$extra} $$p/pyproject.toml $$corpus --output-file $$out; \
 	  done; done
+	@$(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 --python-platform x86_64-manylinux_2_31 \
+	  benchmarks/joeynmt/requirements.in --output-file benchmarks/joeynmt/requirements.lock
 
 # The programs side by side, as many as there are cores; each tells what it has to say in one piece.
 SIDE_BY_SIDE = @$(MAKE) --jobs=$(shell nproc) --output-sync=target
@@ -145,6 +147,16 @@ bench: $(UV) ## measure side by side with others (NAME=analysis, NAME=gate; ARGS
 	  VIRTUAL_ENV=$(VENV_benchmarks) $(UV) pip sync --quiet --compile-bytecode --require-hashes benchmarks/requirements-dev.lock; \
 	  touch $(VENV_benchmarks)/.complete; }
 	@OPENBLAS_NUM_THREADS=1 PYTHONPATH=crds:corpus:operator:predictor:. $(call PY,benchmarks) -m benchmarks $(NAME) $(ARGS)
+
+# A peer of the benchmarks, as its own documentation has tested it; with torch, 5 GB.
+JOEYNMT := $(CACHE)/venvs/joeynmt-$(shell sha256sum benchmarks/joeynmt/requirements.lock | cut -c1-16)
+.PHONY: venv-joeynmt
+venv-joeynmt: | $(UV) ## (the environment of JoeyNMT, for benchmarks)
+	@test -e $(JOEYNMT)/.complete || { rm -rf $(JOEYNMT); \
+	  $(UV) venv --quiet --python 3.11 $(JOEYNMT); \
+	  VIRTUAL_ENV=$(JOEYNMT) $(UV) pip sync --quiet --require-hashes benchmarks/joeynmt/requirements.lock; \
+	  touch $(JOEYNMT)/.complete; }
+	@echo $(JOEYNMT)
 
 .PHONY: manifests
 manifests: ## print what `kubectl apply -k manifests/overlays/standalone` installs

@@ -9,8 +9,13 @@ ROOT = Path(__file__).parents[1]
 
 
 def environment(program: str) -> str:
-    """Return the python of one of our programs; its environment is made if it is missing."""
+    """Return the python of a program; its environment is made if it is missing."""
     made = subprocess.run(
         ["make", "-s", f"venv-{program}"], cwd=ROOT, check=True, capture_output=True, text=True
     )
     return f"{made.stdout.splitlines()[-1]}/bin/python"
+
+
+def joeynmt_environment() -> str:
+    """Return the python that has JoeyNMT (``joeynmt/requirements.lock``, with torch: 5 GB)."""
+    return environment("joeynmt")
