@@ -16,7 +16,11 @@ from mt_contract.report import Failure, Message
 from mt_trainer.signals import StoppedError, Stopper
 
 _log = logging.getLogger("mt_trainer")
-_COMMANDS = {"train": "train", "import": "import_model"}  # each a module in commands/
+_COMMANDS = {
+    "train": "train",
+    "inspect": "inspect",
+    "import": "import_model",
+}  # each a module in commands/
 _EXIT_CODES = """
 exit codes: 0 done · 2 bad configuration · 3 bad data · 4 the loss ran away · 5 storage cannot be
 written or read · 6 one of several nodes is missing · 1 a fault of ours

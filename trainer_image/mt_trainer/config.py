@@ -131,6 +131,23 @@ def from_file(path: Path, out: Path, environment: Mapping[str, str]) -> Job:
             f"{path} is no recipe: it needs sourceLanguage, targetLanguage and data.train (see "
             "`mt-trainer train --help`)"
         )
+    return from_spec(spec, path, out, environment)
+
+
+def from_spec(
+    spec: Mapping[str, Any], path: Path, out: Path, environment: Mapping[str, str]
+) -> Job:
+    """Return the job of what a recipe file says.
+
+    Args:
+        spec: its content.
+        path: the file, for messages; locations are relative to its folder.
+        out: the run's folder.
+        environment: of this process.
+
+    Raises:
+        ConfigurationError: it cannot be understood, or asks for what this release cannot do.
+    """
     if spec.get("training", {}).get("nodes", 1) != 1:
         raise ConfigurationError("training.nodes: this release trains on one node; leave it out")
     try:

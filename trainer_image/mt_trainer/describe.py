@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,11 @@ from mt_trainer.clean import FileCount, Reject, Sample
 from mt_trainer.data import Corpus
 from mt_trainer.encoded import Encoded
 from mt_trainer.profile import fallback, profile
-from mt_trainer.statistics import SIDES, lengths
+from mt_trainer.statistics import SIDES, Statistics, lengths
 
 _ANOMALIES, _ANOMALY = 6, 200  # how many, and of how many bytes, fit into a run's status
 _FALLBACK = 0.01  # share of pieces that spell a character the vocabulary lacks
-_BLOCK = 1 << 17  # pairs
+_BLOCK = 1 << 14  # pairs
 
 
 def text(corpus: Corpus, previous: Path | None, limit: float | None) -> dict[str, Any]:
@@ -30,13 +30,9 @@ def text(corpus: Corpus, previous: Path | None, limit: float | None) -> dict[str
         previous: folder of the run before, whose statistics are compared, or None.
         limit: of the divergence from them, or None.
     """
-    statistics = corpus.statistics.document(corpus.where)
-    expected = schema.infer(statistics)
-    for side in SIDES:
-        others = schema.other_scripts(statistics[side], expected[side])
-        statistics[side]["otherScripts"] = others
+    told = measured(corpus.statistics, corpus.where)
     before, why = divergence.earlier(previous)
-    found = schema.anomalies(statistics, expected, before and before.get("schema"))
+    found = schema.anomalies(told["statistics"], told["schema"], before and before.get("schema"))
     return {
         "schemaVersion": 1,
         "digest": corpus.digest,
@@ -49,9 +45,8 @@ def text(corpus: Corpus, previous: Path | None, limit: float | None) -> dict[str
         "files": [file(count) for count in corpus.counts],
         "validationFiles": [file(count) for count in corpus.validation_counts],
         "testFiles": [file(count) for count in corpus.test.counts],
-        "statistics": statistics,
-        "schema": expected,
-        "divergence": divergence.compared(statistics, before, limit)
+        **told,
+        "divergence": divergence.compared(told["statistics"], before, limit)
         if before
         else {
             "checked": False,
@@ -60,6 +55,20 @@ def text(corpus: Corpus, previous: Path | None, limit: float | None) -> dict[str
         },
         "anomalies": shortened([*_of_rows(corpus), *found]),
     }
+
+
+def measured(statistics: Statistics, where: Callable[[int], str]) -> dict[str, Any]:
+    """Return statistics and the schema inferred from them.
+
+    Args:
+        statistics: of some text.
+        where: names the place of a row.
+    """
+    document = statistics.document(where)
+    expected = schema.infer(document)
+    for side in SIDES:
+        document[side]["otherScripts"] = schema.other_scripts(document[side], expected[side])
+    return {"statistics": document, "schema": expected}
 
 
 def dataset(

@@ -10,7 +10,7 @@ import numpy as np
 from mt_trainer.encoded import Encoded
 
 SCHEMA_VERSION = 1
-_CHUNK = 100_000  # pairs looked at together
+_CHUNK = 1 << 14  # pairs looked at together
 _FIRST_BYTE, _LAST_BYTE = (
     4,
     259,
