@@ -22,6 +22,7 @@ Statistics = NDArray[np.float64]  # [sentences, numbers of the metric]
 METRICS = ("chrF", "BLEU", "TER", "LengthRatio", "EmptyFraction", "CopyFraction")
 PERCENT = frozenset({"chrF", "BLEU", "TER"})
 _BETA = 2  # of chrF2: how much more recall weighs
+_AT_ONCE = 5000  # sentences whose n-grams sacreBLEU holds at a time
 # Languages without spaces between words, for which BLEU's default tokens are sentences.
 _TOKENIZERS: Mapping[str, str] = {"zh": "zh", "ja": "char", "th": "char", "lo": "char"}
 
@@ -79,8 +80,12 @@ def text(metric: str, value: float) -> str:
 
 def _sacrebleu(metric: Any, scores: Callable[[Statistics], Statistics] | None = None) -> Metric:
     def rows(outputs: Sequence[str], examples: Sequence[Example]) -> Any:
-        references = [example.reference for example in examples]
-        return metric._extract_corpus_statistics(outputs, [references])
+        found: list[Any] = []
+        for begin in range(0, len(outputs), _AT_ONCE):
+            some = slice(begin, begin + _AT_ONCE)
+            references = [example.reference for example in examples[some]]
+            found += metric._extract_corpus_statistics(outputs[some], [references])
+        return found
 
     def score(sums: list[float]) -> float:
         return float(metric._compute_score_from_stats(sums).score)

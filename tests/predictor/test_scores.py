@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sacrebleu import corpus_bleu, corpus_chrf, corpus_ter
 from tests.predictor.builders import sentences
 
+from mt_predictor import scores
 from mt_predictor.bootstrap import Interval, intervals
 from mt_predictor.scores import METRICS, Metric, Statistics, metrics, text
 from mt_predictor.testset import Example
@@ -47,6 +48,14 @@ def test_scores_of_a_resample_equal_sacrebleu(name: str) -> None:
     references = [[examples[number].reference for number in drawn]]
     expected = OFFICIAL[name]([outputs[number] for number in drawn], references).score
     assert metric.of(rows[drawn].sum(axis=0)) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_rows_are_the_same_in_pieces(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    examples, outputs = corpus(50, 0.4)
+    whole = metrics("en")[name].statistics(outputs, examples)
+    monkeypatch.setattr(scores, "_AT_ONCE", 7)
+    assert (metrics("en")[name].statistics(outputs, examples) == whole).all()
 
 
 @pytest.mark.parametrize("name", METRICS)
