@@ -121,6 +121,14 @@ def test_another_training_in_the_same_folder_begins_anew(tmp_path: Path) -> None
     assert len(series(tmp_path / "tensorboard")["loss"]) == 1
 
 
+def test_history_is_all_of_it_also_beyond_what_was_expected(tmp_path: Path) -> None:
+    with Tracker(Board(None), tmp_path, TRAINING) as tracker:
+        tracker.expect(1)
+        for step in (10, 20, 30):
+            tracker(epoch_end(step), True)
+    assert [line.step for line in tracker.history()] == [10, 20, 30]
+
+
 def test_between_epochs_no_validation_is_told(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("mt_trainer.tracker._LINE_SECONDS", 0.0)
     with Tracker(Board(None), tmp_path, TRAINING) as tracker:

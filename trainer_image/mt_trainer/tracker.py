@@ -65,7 +65,7 @@ class Tracker:
 
     def history(self) -> list[Line]:
         """Return every line of the training so far."""
-        return metrics_file.until(self._path, self._total)
+        return metrics_file.until(self._path, sys.maxsize)
 
     def __enter__(self) -> Tracker:
         if self._bar:
