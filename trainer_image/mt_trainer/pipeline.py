@@ -87,9 +87,9 @@ def run(job: Job, stopper: Stopper) -> TrainResult | None:
             text = prepare(job, Path(folder))
             told.tell(facts.of_data(text.document))
             result = _train_and_publish(job, text, board, stopper, told)
+            report.write(result, job.out / names.TRAIN_RESULT)  # before anybody is waited for
     finally:
         board.close()
-    report.write(result, job.out / names.TRAIN_RESULT)
     return result
 
 
