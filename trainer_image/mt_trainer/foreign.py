@@ -31,7 +31,8 @@ _TAGS, _TAG = (
     3,
     re.compile(r"__[a-z]{2,3}__|[a-z]{3}_[A-Z][a-z]{3}|[a-z]{2}_[A-Z]{2}|>>\w+<<|<2\w+>"),
 )
-_PROBES, _PROBE_PIECES = 64, 8
+_OPENNMT = "<blank>"  # a piece of no other toolkit's
+_PROBES, _PROBE_PIECES = 16, 8
 _log = logging.getLogger(__name__)
 
 
@@ -70,8 +71,8 @@ def examine(folder: Path) -> Model:
     unknown = [side.unknown() for side in sides]
     translator = _loaded(engine)
     length = min(said.positions or _POSITIONS, _MOST_POSITIONS)
-    tokens = _tokens(config, folder, sides[0], translator, length)
-    _translate_longest(translator, sides[0], tokens, length)
+    tokens = _tokens(config, folder, sides[0])
+    _try(translator, sides[0], tokens, length)
     return Model(tokens, length, said.precision, unknown[0])
 
 
@@ -98,11 +99,20 @@ class _Side:
 
     @property
     def pieces(self) -> list[str]:
-        """Return the pieces that stand for text, the most frequent first."""
-        all_of_them = range(self.processor.vocab_size())
-        odd = (self.processor.is_control, self.processor.is_unknown, self.processor.is_unused)
+        """Return the pieces that stand for text."""
+        processor = self.processor
+        odd = (processor.is_control, processor.is_unknown, processor.is_unused)
+        ids = range(processor.vocab_size())
+        return [processor.id_to_piece(i) for i in ids if not any(is_(i) for is_ in odd)]
+
+    @property
+    def frequent(self) -> list[str]:
+        """Return the pieces of text that are no single bytes, the most frequent first."""
+        ids = (self.processor.piece_to_id(piece) for piece in self.pieces)
+        letters = [i for i in ids if not self.processor.is_byte(i)]
         return [
-            self.processor.id_to_piece(i) for i in all_of_them if not any(is_(i) for is_ in odd)
+            self.processor.id_to_piece(i)
+            for i in sorted(letters, key=self.processor.get_score, reverse=True)
         ]
 
     def unknown(self) -> int:
@@ -185,44 +195,27 @@ def _loaded(engine: Path) -> ctranslate2.Translator:
         raise BadArtifactError(f"CTranslate2 does not load the model: {error}") from error
 
 
-def _tokens(
-    config: Mapping[str, Any],
-    folder: Path,
-    source: _Side,
-    translator: ctranslate2.Translator,
-    length: int,
-) -> Tokens:
+def _tokens(config: Mapping[str, Any], folder: Path, source: _Side) -> Tokens:
     """Return how the model is fed.
 
-    Whether a source has to end with an end mark is not always written down: with
-    ``add_source_eos`` the engine appends it itself; without, most models still want it from the
-    caller, some do not know it. Then the way counts in which the model is surer of what it says.
-
-    Raises:
-        BadArtifactError: it says nothing, or nothing that is a number.
+    With ``add_source_eos`` the engine ends sources itself. Without, most models were trained on
+    sources that end with the mark, and their callers append it (conversions of Transformers'
+    models, and ours); models of OpenNMT were not, and are known by their padding.
     """
     added = [bool(config.get(f"add_source_{mark}")) for mark in ("bos", "eos")]
     end = str(config.get("eos_token", artifact.END))
-    rooms = length - sum(added) - 1
-    probes = [pieces[:rooms] for pieces in _probes(source)]
-    bare = _sureness(translator, probes, length)
-    ends = None
-    if not added[1] and end in source.vocabulary:
-        marked = _sureness(translator, [[*pieces, end] for pieces in probes], length)
-        ends = end if marked > bare else None
-        _log.info(
-            "mean log-probability %.3f with an end mark, %.3f without: it is %s",
-            marked,
-            bare,
-            "appended" if ends else "left out",
-        )
+    unused = added[1] or end not in source.vocabulary or _OPENNMT in source.vocabulary
     own = (folder / artifact.TARGET_VOCABULARY).exists()
-    return Tokens(artifact.TARGET_VOCABULARY if own else None, ends, sum(added))
+    return Tokens(
+        target_vocabulary=artifact.TARGET_VOCABULARY if own else None,
+        end=None if unused else end,
+        added=sum(added),
+    )
 
 
 def _probes(source: _Side) -> list[list[str]]:
     """Return pieces of made-up text, frequent ones more often; the same ones each time."""
-    pieces = source.pieces
+    pieces = source.frequent
     chances = 1 / (np.arange(len(pieces)) + 10)  # about as words are distributed (Zipf)
     rows = np.random.default_rng(0).choice(
         len(pieces), (_PROBES, _PROBE_PIECES), p=chances / chances.sum()
@@ -231,47 +224,28 @@ def _probes(source: _Side) -> list[list[str]]:
     return [found for text in texts if (found := source.processor.encode(text, out_type=str))]
 
 
-def _sureness(
-    translator: ctranslate2.Translator, probes: Sequence[list[str]], length: int
-) -> float:
-    """Return the mean log-probability per token of the translations of ``probes``.
+def _try(translator: ctranslate2.Translator, source: _Side, tokens: Tokens, length: int) -> None:
+    """Translate made-up sentences, and one of the greatest length.
 
     Raises:
-        BadArtifactError: a translation is no number's worth, or all are empty.
+        BadArtifactError: it fails, says nothing, or is no number's worth.
     """
+    ending = [] if tokens.end is None else [tokens.end]
+    room = length - tokens.added - len(ending)
+    known = next(piece for piece in source.frequent if piece in source.vocabulary)
+    probes = [*_probes(source), [known] * room]
     try:
         found = translator.translate_batch(
-            list(probes),
+            [[*pieces[:room], *ending] for pieces in probes],
             beam_size=1,
             max_batch_size=16,
             max_input_length=length,
-            max_decoding_length=min(length, 4 * _PROBE_PIECES),
+            max_decoding_length=min(length, 8 * _PROBE_PIECES),
             return_scores=True,
         )
     except (RuntimeError, ValueError) as error:
         raise BadArtifactError(f"the model cannot translate: {error}") from error
-    scores = [float(one.scores[0]) for one in found]
-    if not all(map(math.isfinite, scores)):
+    if not all(math.isfinite(one.scores[0]) for one in found):
         raise BadArtifactError("the model's scores are no numbers: its weights are damaged")
     if not any(one.hypotheses[0] for one in found):
         raise BadArtifactError("the model says nothing to any text")
-    return sum(scores) / len(scores)
-
-
-def _translate_longest(
-    translator: ctranslate2.Translator, source: _Side, tokens: Tokens, length: int
-) -> None:
-    """Try a sentence of the greatest length.
-
-    Raises:
-        BadArtifactError: the engine does not read it.
-    """
-    ending = [] if tokens.end is None else [tokens.end]
-    piece = next(piece for piece in source.pieces if piece in source.vocabulary)
-    longest = [piece] * (length - tokens.added - len(ending)) + ending
-    try:
-        translator.translate_batch(
-            [longest], beam_size=1, max_input_length=length, max_decoding_length=length
-        )
-    except RuntimeError as error:
-        raise BadArtifactError(f"the model does not read {length} tokens: {error}") from error
