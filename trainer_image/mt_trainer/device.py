@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mt_contract.errors import ConfigurationError
 from mt_contract.resource import Architecture, Training
 
 _log = logging.getLogger(__name__)
@@ -66,7 +67,11 @@ def quiet_environment() -> None:
 
 
 def prepare(training: Training) -> Device:
-    """Set up TensorFlow for this machine; called once, before anything is computed."""
+    """Set up TensorFlow for this machine; called once, before anything is computed.
+
+    Raises:
+        ConfigurationError: MT_MICRO_BATCH_TOKENS is no number.
+    """
     quiet_environment()
     with _silent():
         import keras
@@ -76,11 +81,10 @@ def prepare(training: Training) -> Device:
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     cores = cpu_limit()
-    wanted = training.precision == "BFloat16" or (
-        training.precision == "Auto" and bool(gpus) and all(map(_has_bfloat16, gpus))
-    )
+    able = all(map(_has_bfloat16, gpus)) if gpus else cpu_has_bfloat16()
+    wanted = training.precision == "BFloat16" or (training.precision == "Auto" and able)
     policy = "mixed_bfloat16" if wanted else "float32"
-    tokens = int(os.environ.get(_OVERRIDE, 0)) or (
+    tokens = _override() or (
         gpu_micro_batch(_gpu_memory(), training.architecture) if gpus else CPU_MICRO_BATCH
     )
     workers = 1 if gpus else min(cores, -(-training.optimizer.batch_tokens // tokens))
@@ -90,6 +94,26 @@ def prepare(training: Training) -> Device:
     keras.config.set_dtype_policy(policy)
     _log.info("training on %s, %s", f"{len(gpus)} GPU" if gpus else f"{cores} CPU cores", policy)
     return Device(len(gpus), policy, tokens, workers)
+
+
+def cpu_has_bfloat16(cpus: Path = Path("/proc/cpuinfo")) -> bool:
+    """Return whether every core multiplies in bfloat16 (Zen 4, Cooper Lake, and what followed)."""
+    try:
+        lines = cpus.read_text().splitlines()
+    except OSError:
+        return False
+    flags = [set(line.split()) for line in lines if line.startswith("flags")]
+    return bool(flags) and all(own & {"avx512_bf16", "amx_bf16"} for own in flags)
+
+
+def _override() -> int | None:
+    """Return the micro-batch's tokens that the environment asks for, or None."""
+    text = os.environ.get(_OVERRIDE)
+    if text is None:
+        return None
+    if not text.isdigit() or not int(text):
+        raise ConfigurationError(f"{_OVERRIDE} is {text!r}: a number of tokens is expected")
+    return int(text)
 
 
 def gpu_micro_batch(memory: int, shape: Architecture) -> int:

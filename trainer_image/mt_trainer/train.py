@@ -16,6 +16,7 @@ from mt_contract.resource import Training
 from mt_trainer import batches, shapes
 from mt_trainer.checkpoint import Arrays, Position
 from mt_trainer.encoded import Batch, Encoded
+from mt_trainer.prefetch import prefetched
 from mt_trainer.schedule import rate
 from mt_trainer.shapes import Shape
 from mt_trainer.signals import StoppedError
@@ -168,7 +169,7 @@ class _Loop:
 
     def _epoch(self) -> None:
         """Do what is left of the epoch, then measure, keep the best and save."""
-        for batch in self._plan.batches(self._position.epoch, self._position.batch):
+        for batch in prefetched(self._plan.batches(self._position.epoch, self._position.batch)):
             if self._spent():
                 break
             self._step(batch)
