@@ -51,7 +51,7 @@ class Witness:
 
     def look(self) -> Plan:
         """Let the operator look once, and check what was written against what was seen."""
-        self._note()
+        self.note()
         world = self.world
         before, readings = world.status, self._readings()
         ready = {name for name, thing in world.services.items() if thing.ready}
@@ -77,7 +77,8 @@ class Witness:
         self.look()
         assert self.world.status["handled"][action].startswith(target)
 
-    def _note(self) -> None:
+    def note(self) -> None:
+        """Remember what was blessed and checked: it may be deleted before the next look."""
         for name, run in self.world.runs.items():
             view = RunView(run.meta(), run.manifest["spec"], run.status)
             if outcome(view).progress is Progress.BLESSED:

@@ -87,8 +87,9 @@ def job_view(found: Tree, pods: Iterable[Tree], progress: Tree | None = None) ->
 
 def _end_of_job(state: JobState, pods_of: Mapping[int, Sequence[Tree]]) -> dict[str, Any]:
     """Return the state of the ended container that tells how the Job is, or ended."""
-    if state is JobState.COMPLETE:  # the first of several publishes, and says so
-        return _ended(pod for pod in pods_of.get(0, ()) if _phase(pod) == "Succeeded")
+    done = [pod for pod in pods_of.get(0, ()) if _phase(pod) == "Succeeded"]
+    if state is JobState.COMPLETE or (done and state is not JobState.FAILED):
+        return _ended(done)  # the first of several publishes, and says so
     ends = [_ended(pods) for pods in pods_of.values()]
     if len(ends) < 2:
         return ends[0] if ends else {}

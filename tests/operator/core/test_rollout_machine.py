@@ -105,6 +105,7 @@ class Rollouts(RuleBasedStateMachine):
             self.world.change(rollout={"analysis": ANALYSIS})
         if serving:
             self.world.run_until("UpToDate")
+            self.witness.note()
 
     @rule(looks=st.integers(1, 6))
     def go_on(self, looks: int) -> None:

@@ -72,6 +72,12 @@ WAITS = [
         id="between two attempts, with a word",
     ),
     pytest.param(
+        job_view(Stage.TRAIN, ACTIVE, exit_code=0, message=train_result()),
+        "Training",
+        "has its result, and is ending",
+        id="a pod is done, its Job not yet",
+    ),
+    pytest.param(
         job_view(
             Stage.TRAIN,
             ACTIVE,

@@ -48,6 +48,14 @@ def test_the_result_is_the_first_pods_whoever_ended_last() -> None:
     assert view(later, condition=ended("Complete")).message is None
 
 
+def test_once_the_first_is_done_what_others_failed_of_counts_no_more() -> None:
+    first = node(0, "Succeeded", T1, **terminated(encode(RESULT), 0, T2, "Completed"))
+    found = view(first, failed(0, LOST, 1, T1), failed(2, encode(BAD), 3, T2))
+    assert (found.message, found.exit_code, found.running) == (RESULT, 0, False)
+    refused = view(first, failed(2, encode(BAD), 3, T2), condition=ended("Failed"))
+    assert (refused.message, refused.exit_code) == (BAD, 3)
+
+
 UNSCHEDULED = {
     "type": "PodScheduled",
     "status": "False",

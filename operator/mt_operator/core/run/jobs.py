@@ -145,7 +145,9 @@ def _wait(observed: ObservedRun, view: JobView, task: Task, reason: Reason) -> S
 
 
 def _between(view: JobView, task: Task) -> str:
-    """Return what is known while no container runs: the pod starts, or the last one failed."""
+    """Return what is known while not all containers run: they start, failed, or are done."""
+    if view.message is not None and not isinstance(view.message, Failure):
+        return f"Job {task.name} has its result, and is ending."
     if why := _last_words(view):
         return f"Job {task.name} tries again, after {why}"
     if view.exit_code:
