@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-NAMES = ("analysis", "gate")
+NAMES = ("analysis", "gate", "training-scale")
 
 
 def main() -> None:
@@ -15,7 +15,8 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full length (CI)")
     parser.add_argument("--processes", type=int, default=2)
     asked = parser.parse_args()
-    importlib.import_module(f"benchmarks.{asked.name}").run(asked.scale, asked.processes)
+    module = importlib.import_module(f"benchmarks.{asked.name.replace('-', '_')}")
+    module.run(asked.scale, asked.processes)
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ from mt_trainer.order import shuffled
 
 PAD, UNK, BOS, EOS = range(4)
 SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")
-# What SentencePiece holds in memory: some 140 MB for 100,000 sentences of 60 characters (Unigram;
-# BPE needs a third), so this stays below what the smallest training takes.
-_PAIRS = 125_000
+# Of text that is looked at. SentencePiece holds 24 bytes for each of Unigram's (BPE a third), some
+# 600 MB: less than the smallest network takes while it is trained and exported.
+_BYTES = 24_000_000
 _TOO_HIGH = re.compile(r"set it to a value <= (\d+)")
 _TOO_LOW = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 _log = logging.getLogger(__name__)
@@ -104,7 +104,8 @@ def _sentences(text: Path, seed: int) -> Iterator[str]:
     """Yield both sides of all lines, or of as many as memory allows, always the same ones."""
     with text.open("rb") as lines:
         count = sum(1 for _ in lines)
-    rows = shuffled(np.arange(_PAIRS), count, seed) if count > _PAIRS else np.arange(count)
+    wanted = count * _BYTES // max(text.stat().st_size, _BYTES)
+    rows = shuffled(np.arange(wanted), count, seed) if wanted < count else np.arange(count)
     with text.open(encoding="utf-8", newline="\n") as lines:
         for skipped in np.diff(np.sort(rows), prepend=-1) - 1:
             yield from next(islice(lines, int(skipped), None)).rstrip("\n").split("\t")
