@@ -22,6 +22,7 @@ _FORBIDDEN = re.compile(
     r"|EXPIRED_TOKEN|TOKEN_REFRESH_REQUIRED|PERMISSION_DENIED|UNAUTHENTICATED|HTTP status 40[13]"
 )
 _WRONG = re.compile(r"INVALID_ARGUMENT|VALIDATION|HTTP status (?:30\d|400)|configured region")
+_UNTRUSTED = re.compile(r"curlCode: 60")
 _ADVICE = {
     "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY from a secret through spec.training.env "
     "or envFrom (or a service account with a role), and AWS_ENDPOINT_URL and AWS_REGION where "
@@ -72,6 +73,7 @@ def amazon(endpoint: str | None, region: str | None) -> ArrowFSWrapper:
         S3FileSystem(
             endpoint_override=endpoint,
             region=region,
+            tls_ca_file_path=_variable("AWS_CA_BUNDLE", "SSL_CERT_FILE"),
             connect_timeout=_CONNECT,
             request_timeout=_REQUEST,
             retry_strategy=AwsStandardS3RetryStrategy(max_attempts=1),  # repeated by Steady
@@ -148,6 +150,11 @@ def _explained(uri: str, advice: str, error: Exception) -> ProgramError | None:
         return DataError(f"{uri} is a folder: name the file itself")
     if _FORBIDDEN.search(told):
         return ConfigurationError(f"{uri} may not be read ({told}): {advice}")
+    if _UNTRUSTED.search(told):
+        return ConfigurationError(
+            f"{uri}: the server's certificate is not trusted ({told}): name the authority's in "
+            "SSL_CERT_FILE"
+        )
     if _WRONG.search(told):
         return ConfigurationError(f"{uri} cannot be read ({told}): {advice}")
     return None

@@ -22,6 +22,7 @@ _HUB_FILE = re.compile(
     r"hf://datasets/(?P<name>[^/@]+/[^/@]+)"
     r"(?:@(?P<revision>refs/(?:pr|convert)/[^/]+|[^/]+))?/(?P<path>[^?#]*[^?#/])"
 )
+_AS_WRITTEN = "%:/?#[]@!$&'()*+,;=~"  # signed URLs are valid in exactly the form they came in
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 _WEB_ADVICE = (
     "this server wants credentials: give a URL that needs none (a signed one), a netrc file "
@@ -49,7 +50,7 @@ def place(uri: str) -> Place:
         named = None
     if not named:
         raise ConfigurationError(f"data: {uri} is no URL: write https://<host>/<path>")
-    return _place(uri, uri, {}, _WEB_ADVICE)
+    return _place(uri, quote(uri, safe=_AS_WRITTEN), {}, _WEB_ADVICE)
 
 
 def hub_place(uri: str) -> Place:
@@ -100,6 +101,7 @@ def connected() -> HTTPFileSystem:
             "auto_decompress": False,  # what is packed is unpacked here, told by content
             "headers": {"Accept-Encoding": "identity"},
         },
+        encoded=True,
         skip_instance_cache=True,
     )
 

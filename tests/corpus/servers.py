@@ -41,6 +41,7 @@ class Page:
         sized: whether its size is told; without, chunks are sent.
         statuses: of the next answers to GET, before all is well.
         refuses: status of every answer, also to HEAD.
+        heads: status of every answer to HEAD, where that is refused alone.
         cuts: after how many bytes of the next answers to GET the connection is closed.
         stalls: after how many bytes of the next answers nothing more comes, though it stays open.
         location: what it redirects to.
@@ -54,6 +55,7 @@ class Page:
     sized: bool = True
     statuses: list[int] = field(default_factory=list)
     refuses: int = 0
+    heads: int = 0
     cuts: list[int] = field(default_factory=list)
     stalls: list[int] = field(default_factory=list)
     location: str = ""
@@ -118,8 +120,8 @@ class _Handler(BaseHTTPRequestHandler):
         page = self.site.pages.get(self.path)
         if page is None:
             self._refuse(404)
-        elif page.refuses:
-            self._refuse(page.refuses)
+        elif page.refuses or (page.heads and not with_body):
+            self._refuse(page.refuses or page.heads)
         elif page.token and authorization != f"Bearer {page.token}":
             self._refuse(401)
         elif page.location:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 from tests.corpus.servers import Page, Site
@@ -83,6 +84,31 @@ def test_text_of_s3_arrives_whole(s3: Page, change: dict[str, list[int]]) -> Non
     assert read("s3://bucket/data/train.tsv") == ROWS
     assert not s3.statuses
     assert not s3.cuts
+
+
+def test_what_is_public_needs_no_credentials(
+    s3: Page, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    buckets.amazon.cache_clear()
+    assert read("s3://bucket/data/train.tsv") == ROWS
+    assert {request.authorization for request in site.requests} == {None}
+
+
+def test_a_role_of_the_service_account_is_taken(
+    s3: Page, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = {"AccessKeyId": "ROLE", "SecretAccessKey": "s", "Token": "t"}
+    role["Expiration"] = "2126-11-21T12:00:00Z"
+    site.pages["/role"] = Page(json.dumps(role).encode(), type="application/json")
+    (tmp_path / "token").write_text("of the service account")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{site.url}/role")
+    monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(tmp_path / "token"))
+    buckets.amazon.cache_clear()
+    assert read("s3://bucket/data/train.tsv") == ROWS
+    signed = [one.authorization for one in site.requests if one.path.startswith("/bucket")]
+    assert all("Credential=ROLE/" in (authorization or "") for authorization in signed)
 
 
 def test_text_of_google_arrives_whole(gs: tuple[Page, Page]) -> None:

@@ -40,6 +40,7 @@ def read(uri: str) -> int:
         pytest.param(Page(TEXT, sized=False), id="a size that is not told"),
         pytest.param(Page(TEXT, statuses=[503, 429]), id="errors that pass"),
         pytest.param(Page(TEXT, statuses=[500], cuts=[0]), id="errors of two kinds"),
+        pytest.param(Page(TEXT, heads=403), id="a URL that is signed for GET alone"),
     ],
 )
 def test_text_arrives_whole(site: Site, page: Page) -> None:
@@ -78,6 +79,17 @@ def test_a_table_is_laid_down_and_then_read(site: Site) -> None:
     site.pages["/data/train.parquet?download=true"] = Page(content, cuts=[len(content) - 9])
     uri = f"{site.url}/data/train.parquet?download=true"
     assert list(read_rows(File(uri, uri))) == [Row(1, "um", "one")]
+
+
+def test_a_signed_url_is_sent_as_it_is(site: Site) -> None:
+    path = "/a%20b/train.tsv?Signature=a%2Fb%2Bc%3D&Expires=1+2"
+    site.pages[path] = Page(TEXT)
+    assert read(site.url + path) == ROWS
+
+
+def test_a_name_that_is_no_url_yet_becomes_one(site: Site) -> None:
+    site.pages["/pt%20para%20en/ora%C3%A7%C3%B5es.tsv"] = Page(TEXT)
+    assert read(f"{site.url}/pt para en/orações.tsv") == ROWS
 
 
 def test_redirects_are_followed(site: Site) -> None:
@@ -236,13 +248,20 @@ def test_tls_is_verified_and_not_left(site: Site, tmp_path: Path) -> None:
     with serving(context) as safe:
         safe.pages |= {"/a": Page(TEXT), "/b": Page(location=f"{site.url}/c")}
         site.pages["/c"] = Page(TEXT)
-        command = [sys.executable, "-c", OVER_TLS, f"{safe.url}/a", f"{safe.url}/b"]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        uris = [f"{safe.url}/a", "s3://bucket/a", f"{safe.url}/b"]
+        safe.pages["/bucket/a"] = safe.pages["/a"]
+        command = [sys.executable, "-c", OVER_TLS, *uris]
+        own = ("AWS_CA_BUNDLE", "SSL_CERT_FILE")
+        environment = {key: value for key, value in os.environ.items() if key not in own} | {
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "AWS_ENDPOINT_URL": safe.url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
         trusting = environment | {"SSL_CERT_FILE": str(authority)}
         told = [
             subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
             for env in (trusting, environment)
         ]
-    assert told[0].startswith(f"{ROWS}\nConfigurationError")
+    assert told[0].startswith(f"{ROWS}\n{ROWS}\nConfigurationError")
     assert "without TLS" in told[0]
-    assert "SSL_CERT_FILE" in told[1]
+    assert told[1].count("SSL_CERT_FILE") == 3

@@ -147,8 +147,9 @@ def clean_rows(
     if 2 * broken > count.rows:
         raise DataError(
             f"{count.uri} is not parallel text: {broken:,} of {count.rows:,} lines are broken "
-            f"(first: {count.first(Reject.BROKEN)}). Each line must be source<TAB>target in UTF-8: "
-            "name the right file or convert it"
+            f"(first: {count.first(Reject.BROKEN)}). Each must hold a pair (in TSV "
+            "source<TAB>target, in UTF-8): name the right file, correct spec.data.format or "
+            "spec.data.fields, or convert it"
         )
 
 
