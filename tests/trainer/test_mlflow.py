@@ -253,6 +253,13 @@ def follow(folder: Path, told: Experiment, *steps: int) -> None:
             tracker(position, True)
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no busy machine decide whether a server that answers is told all."""
+    monkeypatch.setattr("mt_trainer.tracking.experiment._PATIENCE", SECONDS)
+    monkeypatch.setattr("mt_trainer.tracking.experiment._HASTE", SECONDS)
+
+
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait long for what does not answer."""
