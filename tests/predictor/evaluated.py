@@ -87,7 +87,7 @@ def measured(count: int, seed: int = 1, baseline: bool = True, **changes: Any) -
     return measure(
         examples,
         [spoilt(one.reference, 0.15, chance) for one in examples],
-        [spoilt(one.reference, 0.19, chance) for one in examples] if baseline else None,
+        [spoilt(one.reference, 0.16, chance) for one in examples] if baseline else None,
         changes.get("asked", asked),
         0.95,
         ("pt", "en"),
@@ -124,7 +124,8 @@ def document(found: Measured, folder: Path | None = None, **changes: Any) -> dic
         },
     }
     if found.baseline_outputs is not None:
-        told["baseline"] = told["artifact"] | {"run": "pt-en-7h2xk", "engine": told["engine"]}
+        other = {"run": "pt-en-7h2xk", "digest": "sha256:" + "9ad01e37" * 8}
+        told["baseline"] = told["artifact"] | {"engine": told["engine"]} | other
     return told | changes
 
 
