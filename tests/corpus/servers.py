@@ -45,7 +45,8 @@ class Page:
         cuts: after how many bytes of the next answers to GET the connection is closed.
         stalls: after how many bytes of the next answers nothing more comes, though it stays open.
         location: what it redirects to.
-        token: without it the answer is 401.
+        authorization: without it the answer is 401.
+        encoding: told as Content-Encoding.
     """
 
     content: bytes = b""
@@ -59,7 +60,8 @@ class Page:
     cuts: list[int] = field(default_factory=list)
     stalls: list[int] = field(default_factory=list)
     location: str = ""
-    token: str = ""
+    authorization: str = ""
+    encoding: str = ""
 
 
 @dataclass
@@ -122,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404)
         elif page.refuses or (page.heads and not with_body):
             self._refuse(page.refuses or page.heads)
-        elif page.token and authorization != f"Bearer {page.token}":
+        elif page.authorization and authorization != page.authorization:
             self._refuse(401)
         elif page.location:
             self.send_response(302)
@@ -151,6 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("ETag", page.version)
         self.send_header("Last-Modified", "Sat, 21 Nov 2026 12:00:00 GMT")
         self.send_header("Content-Type", page.type)
+        if page.encoding:
+            self.send_header("Content-Encoding", page.encoding)
         if page.sized:
             self.send_header("Content-Length", str(end - begin))
         else:

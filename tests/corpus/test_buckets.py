@@ -21,7 +21,7 @@ from mt_corpus.files import File
 from mt_corpus.reading import read_rows
 from mt_corpus.rows import Row
 
-ROWS = 40_000
+ROWS = 10_000
 TEXT = "".join(f"frase {n}\tsentence {n}\n" for n in range(ROWS)).encode()
 MIDDLE = len(TEXT) // 2
 

@@ -18,7 +18,7 @@ from mt_corpus.files import File
 from mt_corpus.reading import read_rows
 from mt_corpus.rows import Row
 
-ROWS = 40_000
+ROWS = 10_000
 TEXT = "".join(f"frase {n}\tsentence {n}\n" for n in range(ROWS)).encode()
 MIDDLE = len(TEXT) // 2
 
@@ -40,6 +40,9 @@ def read(uri: str) -> int:
         pytest.param(Page(TEXT, sized=False), id="a size that is not told"),
         pytest.param(Page(TEXT, statuses=[503, 429]), id="errors that pass"),
         pytest.param(Page(TEXT, statuses=[500], cuts=[0]), id="errors of two kinds"),
+        pytest.param(
+            Page(gzip.compress(TEXT), encoding="gzip"), id="a server that packs what it sends"
+        ),
         pytest.param(Page(TEXT, heads=403), id="a URL that is signed for GET alone"),
     ],
 )
@@ -90,6 +93,15 @@ def test_a_signed_url_is_sent_as_it_is(site: Site) -> None:
 def test_a_name_that_is_no_url_yet_becomes_one(site: Site) -> None:
     site.pages["/pt%20para%20en/ora%C3%A7%C3%B5es.tsv"] = Page(TEXT)
     assert read(f"{site.url}/pt para en/orações.tsv") == ROWS
+
+
+def test_credentials_may_stand_in_a_netrc_file(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login reader password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    site.pages["/a"] = Page(TEXT, authorization="Basic cmVhZGVyOnNlY3JldA==")
+    assert read(f"{site.url}/a") == ROWS
 
 
 def test_redirects_are_followed(site: Site) -> None:
@@ -187,7 +199,7 @@ def test_what_changes_has_another_stamp(site: Site) -> None:
 def test_files_of_the_hub(site: Site, monkeypatch: pytest.MonkeyPatch, uri: str, path: str) -> None:
     monkeypatch.setenv("HF_ENDPOINT", site.url)
     monkeypatch.setenv("HF_TOKEN", "secret")
-    site.pages[path] = Page(TEXT, token="secret")
+    site.pages[path] = Page(TEXT, authorization="Bearer secret")
     assert read(uri) == ROWS
 
 
@@ -208,7 +220,9 @@ def test_the_hubs_token_stays_with_the_hub(site: Site, monkeypatch: pytest.Monke
 def test_a_gated_data_set_wants_a_token(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", site.url)
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    site.pages["/datasets/team/corpus/resolve/main/a.tsv"] = Page(TEXT, token="secret")
+    site.pages["/datasets/team/corpus/resolve/main/a.tsv"] = Page(
+        TEXT, authorization="Bearer secret"
+    )
     with pytest.raises(ConfigurationError, match=r"HF_TOKEN from a secret through spec\.training"):
         read("hf://datasets/team/corpus/a.tsv")
 
