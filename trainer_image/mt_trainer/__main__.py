@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 from mt_contract import report, storage
 from mt_contract.errors import ProgramError
@@ -87,5 +89,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def end(code: int) -> NoReturn:
+    """End the process, also where JAX would wait for nodes that are lost, and abort in the end."""
+    jax = sys.modules.get("jax")
+    if jax and jax.distributed.is_initialized():
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        code = main()
+    except SystemExit as ended:  # by a signal, or by what the command line asks for
+        code = int(ended.code or 0)
+    end(code)

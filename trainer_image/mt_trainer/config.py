@@ -264,8 +264,14 @@ def _tracking(environment: Mapping[str, str]) -> Tracking | None:
 
 def _node(environment: Mapping[str, str]) -> Node:
     """Return which node this is; an Indexed Job numbers its pods itself."""
-    count = int(environment.get("MT_NODES", "1"))
-    index = int(environment.get("JOB_COMPLETION_INDEX", "0"))
+    numbers = {}
+    for name, default in (("MT_NODES", "1"), ("JOB_COMPLETION_INDEX", "0")):
+        text = environment.get(name) or default
+        if not text.isdecimal():
+            raise ConfigurationError(f"the environment variable {name} is {text}: a whole number")
+        numbers[name] = int(text)
+    count = numbers["MT_NODES"]
+    index = numbers["JOB_COMPLETION_INDEX"] if count > 1 else 0
     return Node(index, count, environment.get("MT_COORDINATOR", ""))
 
 

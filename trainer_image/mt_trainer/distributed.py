@@ -20,10 +20,10 @@ import numpy as np
 from jax.experimental.multihost_utils import broadcast_one_to_all, process_allgather
 from safetensors.numpy import load, save
 
-from mt_contract.errors import NodesError
+from mt_contract.errors import DivergedError, NodesError
 from mt_trainer.checkpoint import Arrays, Position, Store
 from mt_trainer.config import Node
-from mt_trainer.signals import Stopper
+from mt_trainer.signals import StoppedError, Stopper
 
 _HEARTBEAT_SECONDS = 30  # without a sign of life from a node, after which all others end
 _CONNECT_SECONDS = 60  # for all to connect, once they have met
@@ -59,18 +59,29 @@ def connect(node: Node, address: str) -> None:
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Turn what a lost node does to the others into an error; in the end, wait for all of them.
+    """Turn what a lost node does to the others into an error; part where all come to an end.
 
     Raises:
         NodesError: a node was lost.
     """
     try:
         yield
-        jax.distributed.shutdown()
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" in str(error):
             raise
         raise _lost(error) from error
+    except (StoppedError, DivergedError):
+        _part()
+        raise
+    _part()
+
+
+def _part() -> None:
+    """Leave together, so that no node takes another for lost; too late is no fault any more."""
+    try:
+        jax.distributed.shutdown()
+    except RuntimeError as error:
+        _log.warning("the nodes did not part together: %s", error)
 
 
 def _lost(error: Exception) -> NodesError:
