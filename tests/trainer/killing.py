@@ -75,11 +75,19 @@ def curve(out: Path) -> list[dict[str, Any]]:
 
 def kill_in_mid_epoch(process: subprocess.Popen[bytes], out: Path, number: int) -> int:
     """Send a signal once a checkpoint within an epoch stands there; return the exit code."""
-    until = time.monotonic() + PATIENCE
+    send_in_mid_epoch(process, out, number)
+    return process.wait(PATIENCE)
+
+
+def send_in_mid_epoch(
+    process: subprocess.Popen[bytes], out: Path, number: int, patience: float = PATIENCE
+) -> None:
+    """Send a signal once a checkpoint within an epoch stands there."""
+    until = time.monotonic() + patience
     while time.monotonic() < until and process.poll() is None:
         if any(batch(path) for path in sorted((out / "checkpoints").glob("step-*"))[-1:]):
             process.send_signal(number)
-            return process.wait(PATIENCE)
+            return
         time.sleep(0.02)
     raise AssertionError("the training ended, or never began, before it could be killed")
 
