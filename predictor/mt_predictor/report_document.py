@@ -12,7 +12,7 @@ import numpy as np
 from mt_contract.artifact import Manifest
 from mt_contract.resource import Source
 from mt_predictor import lengths, scores
-from mt_predictor.bootstrap import Compared, Interval
+from mt_predictor.bootstrap import RESAMPLES, Compared, Interval
 from mt_predictor.comparison import Measured
 from mt_predictor.lengths import LengthBin
 
@@ -26,6 +26,7 @@ def measured(found: Measured, source_language: str, seed: int) -> dict[str, Any]
     unit = "characters" if scores.unspaced(source_language) else "words"
     bins = [_bin(one) for one in found.by_length]
     return {
+        "resamples": RESAMPLES,
         "slices": found.slices,
         "parts": [
             {

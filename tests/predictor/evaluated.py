@@ -42,7 +42,6 @@ _PLACES = (
     ("antes de anoitecer", "before nightfall"),
     ("com muita calma", "quite calmly"),
 )
-LONGEST = 6  # clauses
 GATES = [
     {"name": "quality", "metric": "chrF", "rule": "min 60"},
     {"name": "no-regression", "metric": "chrF", "rule": "minDelta -0.5"},
@@ -52,10 +51,10 @@ GATES = [
 ]
 
 
-def sentence(chance: random.Random) -> tuple[str, str]:
-    """Return a made-up sentence and its translation."""
+def sentence(chance: random.Random, longest: int) -> tuple[str, str]:
+    """Return a made-up sentence of at most so many clauses, and its translation."""
     clauses = []
-    for _ in range(chance.randint(1, LONGEST)):
+    for _ in range(chance.randint(1, longest)):
         subject, verb, other, place = map(chance.choice, (_NOUNS, _VERBS, _NOUNS, _PLACES))
         clauses.append(
             (f"o {subject[0]} {verb[0]} o {other[0]} {place[0]}",
@@ -77,10 +76,10 @@ def spoilt(text: str, share: float, chance: random.Random) -> str:
     return " ".join(found)
 
 
-def measured(count: int, seed: int = 1, baseline: bool = True, **changes: Any) -> Measured:
+def measured(count: int, seed: int = 1, baseline: bool = True, longest: int = 3) -> Measured:
     """Return the measurement of a made-up test set."""
     chance = random.Random(seed)
-    pairs = [sentence(chance) for _ in range(count)]
+    pairs = [sentence(chance, longest) for _ in range(count)]
     slices = [("general", "legal", "news")[number % 7 % 3] for number in range(count)]
     examples = [Example(*pair, part) for pair, part in zip(pairs, slices, strict=True)]
     asked = EvaluationSettings((), "0.95", seed, (Asked("chrF"), Asked("BLEU", "legal")))
@@ -88,7 +87,7 @@ def measured(count: int, seed: int = 1, baseline: bool = True, **changes: Any) -
         examples,
         [spoilt(one.reference, 0.15, chance) for one in examples],
         [spoilt(one.reference, 0.16, chance) for one in examples] if baseline else None,
-        changes.get("asked", asked),
+        asked,
         0.95,
         ("pt", "en"),
     )

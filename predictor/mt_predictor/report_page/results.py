@@ -60,8 +60,9 @@ def scores(document: Tree) -> Section | None:
         legend(*entries),
         table("Every metric over all test sentences, with intervals", head, rows),
         note(
-            f"Intervals hold {_percent(document)} of the scores of 1,000 test sets drawn from this "
-            "one (paired bootstrap): how far chance in the choice of sentences may move a number. ",
+            f"Intervals hold {_percent(document)} of the scores of "
+            f"{document.get('resamples', 0):,} test sets drawn from this one (paired bootstrap): "
+            "how far chance in the choice of sentences may move a number. ",
             "Where the interval of a difference holds zero, this test set cannot tell candidate "
             "and baseline apart."
             if compared
