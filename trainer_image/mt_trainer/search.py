@@ -4,15 +4,16 @@ Both choose what CTranslate2 chooses with its default options: no translation is
 (min_decoding_length 1), a hypothesis is scored by its mean log-probability, the end mark counted
 (length_penalty 1), and a beam search ends for a sentence once as many hypotheses have ended as the
 beam is wide (patience 1). Of each step's 2K best continuations the K best may end; the K best that
-do not end go on.
+do not end go on. A sentence that is done leaves the batch.
 
-Shapes: B sentences, K hypotheses of each, S source tokens, T target tokens so far, V vocabulary,
-H heads, D model dimension.
+Shapes: B sentences, R of them not yet done, K hypotheses of each, S source tokens, T target tokens
+so far, V vocabulary, H heads, D model dimension.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -37,34 +38,44 @@ class Memory(NamedTuple):
     layers: KeysAndValues
     hidden: Any
 
-    def repeated(self, times: Any) -> Memory:
-        """Return the same with each row ``times`` times."""
-        return Memory(
-            [(tf.repeat(key, times, 0), tf.repeat(value, times, 0)) for key, value in self.layers],
-            tf.repeat(self.hidden, times, 0),
-        )
-
 
 class _Line(NamedTuple):
-    """A greedy search under way; ids come with the start mark."""
+    """What a greedy search goes on with."""
 
-    step: Any
-    done: Any  # [B]
-    ids: Any  # [B, 1 + T]
-    total: Any  # [B], sums of log-probabilities
+    ids: Any  # [R, 1 + T], start mark first
+    total: Any  # [R], sums of log-probabilities
     cache: KeysAndValues
 
 
 class _Beams(NamedTuple):
-    """A beam search under way; ids come with the start mark."""
+    """What a beam search goes on with."""
+
+    ids: Any  # [R, K, 1 + T], start mark first
+    totals: Any  # [R, K], sums of log-probabilities
+    cache: KeysAndValues  # of R·K rows
+    ended: Any  # [R], how many hypotheses came to an end
+    best: Found  # of these, ids [R, T] without start mark
+
+
+class _Advanced(NamedTuple):
+    """One step further: the state, which sentences are done [R], and what is known of each."""
+
+    state: Any
+    done: Any
+    found: Found
+
+
+class _UnderWay(NamedTuple):
+    """A search under way: what is found of all sentences, and the state of those not done."""
 
     step: Any
-    ids: Any  # [B, K, 1 + T], hypotheses that go on
-    totals: Any  # [B, K], their sums of log-probabilities
-    cache: KeysAndValues  # rows B·K
-    ended: Any  # [B], how many hypotheses came to an end
-    best_ids: Any  # [B, 1 + T], the best of these
-    best: Any  # [B], its mean log-probability
+    found: Found
+    rows: Any  # [R], which sentences these are
+    memory: Memory
+    state: Any
+
+
+Advance = Callable[[Any, Memory, Any], _Advanced]  # step, memory, state
 
 
 def remember(model: Transformer, source: Any) -> Memory:
@@ -77,32 +88,10 @@ def remember(model: Transformer, source: Any) -> Memory:
 
 def greedy(model: Transformer, memory: Memory, empty: Any) -> Found:
     """Return the most probable next token after each other; nothing for rows that are ``empty``."""
-    rows = tf.shape(empty)[0]
-    start = _Line(
-        tf.constant(0), empty, tf.fill([rows, 1], BOS), tf.zeros([rows]), _nothing(model, rows)
-    )
-
-    def goes_on(at: _Line) -> Any:
-        return (at.step < model.sizes.max_tokens) & ~tf.reduce_all(at.done)
-
-    def one_step(at: _Line) -> tuple[_Line]:
-        # A row that is done is fed PAD; what comes of it is thrown away.
-        chances, cache = _chances(model, memory, at.ids[:, -1:], at.step, at.cache)
-        best = tf.argmax(chances, -1, tf.int32)
-        chosen = tf.where(at.done, PAD, best)
-        return (
-            _Line(
-                step=at.step + 1,
-                done=at.done | (best == EOS),
-                ids=tf.concat([at.ids, chosen[:, None]], 1),
-                total=at.total + tf.where(at.done, 0.0, tf.reduce_max(chances, -1)),
-                cache=cache,
-            ),
-        )
-
-    end = _loop(goes_on, one_step, start)
-    lengths = tf.reduce_sum(tf.cast(end.ids[:, 1:] != PAD, tf.float32), 1)
-    return Found(end.ids[:, 1:], end.total / tf.maximum(lengths, 1.0))
+    rows = _rows(empty)
+    count = tf.shape(rows)[0]
+    line = _Line(tf.fill([count, 1], BOS), tf.zeros([count]), _nothing(model, count))
+    return _search(model, empty, _each(memory, rows), line, partial(_greedy_step, model))
 
 
 def beam(model: Transformer, memory: Memory, empty: Any, size: Any) -> Found:
@@ -114,66 +103,19 @@ def beam(model: Transformer, memory: Memory, empty: Any, size: Any) -> Found:
         empty: [B], rows that have no source.
         size: K, of which 2K must be below V.
     """
-    rows, memory = tf.shape(empty)[0], memory.repeated(size)
-    start = _Beams(
-        step=tf.constant(0),
-        ids=tf.fill([rows, size, 1], BOS),
-        # All hypotheses are the same at first: only one of them may have continuations.
-        totals=tf.tile(tf.where(tf.range(size) == 0, 0.0, _NEVER)[None, :], [rows, 1]),
-        cache=_nothing(model, rows * size),
-        ended=tf.where(empty, size, 0),
-        best_ids=tf.fill([rows, 1], BOS),
-        best=tf.where(empty, 0.0, -float("inf")),
+    rows = _rows(empty)
+    count = tf.shape(rows)[0]
+    # All hypotheses are the same at first: only one of them may have continuations.
+    totals = tf.where(tf.range(size) == 0, 0.0, _NEVER)
+    beams = _Beams(
+        ids=tf.fill([count, size, 1], BOS),
+        totals=tf.tile(totals[None, :], [count, 1]),
+        cache=_nothing(model, count * size),
+        ended=tf.zeros([count], tf.int32),
+        best=Found(tf.fill([count, 0], PAD), tf.fill([count], -float("inf"))),
     )
-
-    def goes_on(at: _Beams) -> Any:
-        return (at.step < model.sizes.max_tokens) & tf.reduce_any(at.ended < size)
-
-    def one_step(at: _Beams) -> tuple[_Beams]:
-        last = tf.reshape(at.ids[:, :, -1], [-1, 1])
-        chances, cache = _chances(model, memory, last, at.step, at.cache)
-        chances = tf.reshape(chances, [rows, size, -1]) + at.totals[:, :, None]
-        totals, places = tf.math.top_k(tf.reshape(chances, [rows, -1]), 2 * size)
-        origins, tokens = places // model.sizes.vocabulary, places % model.sizes.vocabulary
-        ids = tf.concat([tf.gather(at.ids, origins, batch_dims=1), tokens[:, :, None]], 2)
-        ended = at.step + 1 == model.sizes.max_tokens
-        at = _keep_best(at, ids[:, :size], totals[:, :size], ended | (tokens[:, :size] == EOS))
-        # top_k of equal values takes the first ones: the best K that do not end.
-        kept = tf.math.top_k(tf.cast(tokens != EOS, tf.int32), size).indices
-        origins = tf.gather(origins, kept, batch_dims=1) + size * tf.range(rows)[:, None]
-        origins = tf.reshape(origins, [-1])
-        return (
-            at._replace(
-                step=at.step + 1,
-                ids=tf.gather(ids, kept, batch_dims=1),
-                totals=tf.gather(totals, kept, batch_dims=1),
-                cache=[(tf.gather(k, origins), tf.gather(v, origins)) for k, v in cache],
-            ),
-        )
-
-    end = _loop(goes_on, one_step, start)
-    return Found(end.best_ids[:, 1:], end.best)
-
-
-def _keep_best(at: _Beams, ids: Any, totals: Any, ends: Any) -> _Beams:
-    """Return ``at`` with what ended now counted, and the best of it, if it is the best so far.
-
-    Args:
-        at: before this step.
-        ids: [B, K, 2 + T], the best continuations.
-        totals: [B, K], their sums of log-probabilities.
-        ends: [B, K], which of them are at their end.
-    """
-    size = tf.shape(ends)[1]
-    ends &= (at.ended < size)[:, None]
-    means = tf.where(ends, totals / tf.cast(at.step + 1, tf.float32), -float("inf"))
-    first = tf.argmax(means, 1, tf.int32)
-    better = tf.reduce_max(means, 1) > at.best
-    before = tf.pad(at.best_ids, [[0, 0], [0, 1]], constant_values=PAD)
-    return at._replace(
-        ended=at.ended + tf.reduce_sum(tf.cast(ends, tf.int32), 1),
-        best_ids=tf.where(better[:, None], tf.gather(ids, first, batch_dims=1), before),
-        best=tf.where(better, tf.reduce_max(means, 1), at.best),
+    return _search(
+        model, empty, _each(memory, tf.repeat(rows, size)), beams, partial(_beam_step, model)
     )
 
 
@@ -189,6 +131,103 @@ def attention(model: Transformer, memory: Memory, ids: Any) -> Any:
     for layer, seen in zip(model.decoder_layers, memory.layers, strict=True):
         x, weights = layer.combine(x, layer.project(x), blocked, seen, memory.hidden)
     return tf.where((ids != PAD)[:, :, None], tf.reduce_mean(weights, 1), 0.0)
+
+
+def _search(model: Transformer, empty: Any, memory: Memory, state: Any, advance: Advance) -> Found:
+    """Return what is found by advancing ``state`` until every sentence is done."""
+    sentences = tf.shape(empty)[0]
+    start = _UnderWay(
+        step=tf.constant(0),
+        found=Found(tf.fill([sentences, 0], PAD), tf.zeros([sentences])),
+        rows=_rows(empty),
+        memory=memory,
+        state=state,
+    )
+
+    def goes_on(at: _UnderWay) -> Any:
+        return tf.size(at.rows) > 0
+
+    def one_step(at: _UnderWay) -> tuple[_UnderWay]:
+        state, done, found = advance(at.step, at.memory, at.state)
+        done |= at.step + 1 == model.sizes.max_tokens
+        at = at._replace(
+            step=at.step + 1, found=at.found._replace(ids=_longer(at.found.ids)), state=state
+        )
+        return (tf.cond(tf.reduce_any(done), lambda: _let_go(at, done, found), lambda: at),)
+
+    # Of every tensor only the number of dimensions is fixed.
+    shapes = tf.nest.map_structure(lambda part: tf.TensorShape([None] * part.shape.rank), start)
+    (end,) = tf.while_loop(goes_on, one_step, (start,), (shapes,))
+    return Found(*end.found)
+
+
+def _let_go(at: _UnderWay, done: Any, found: Found) -> _UnderWay:
+    """Return ``at`` with what is ``found`` of sentences that are ``done``, and without them."""
+    places = tf.boolean_mask(at.rows, done)[:, None]
+    kept = [
+        tf.tensor_scatter_nd_update(whole, places, tf.boolean_mask(part, done))
+        for whole, part in zip(at.found, found, strict=True)
+    ]
+    rows, memory, state = tf.nest.map_structure(
+        partial(_without, done), (at.rows, at.memory, at.state)
+    )
+    return _UnderWay(at.step, Found(*kept), rows, memory, state)
+
+
+def _without(done: Any, part: Any) -> Any:
+    """Return ``part`` [R, …], or [R·K, …], of what is not done."""
+    times = tf.shape(part)[0] // tf.shape(done)[0]
+    return tf.boolean_mask(part, tf.repeat(~done, times))
+
+
+def _greedy_step(model: Transformer, step: Any, memory: Memory, at: _Line) -> _Advanced:
+    chances, cache = _chances(model, memory, at.ids[:, -1:], step, at.cache)
+    best = tf.argmax(chances, -1, tf.int32)
+    ids = tf.concat([at.ids, best[:, None]], 1)
+    total = at.total + tf.reduce_max(chances, -1)
+    found = Found(ids[:, 1:], total / tf.cast(step + 1, tf.float32))
+    return _Advanced(_Line(ids, total, cache), best == EOS, found)
+
+
+def _beam_step(model: Transformer, step: Any, memory: Memory, at: _Beams) -> _Advanced:
+    rows, size = tf.shape(at.ids)[0], tf.shape(at.ids)[1]
+    chances, cache = _chances(model, memory, tf.reshape(at.ids[..., -1], [-1, 1]), step, at.cache)
+    chances = tf.reshape(chances, [rows, size, -1]) + at.totals[:, :, None]
+    totals, places = tf.math.top_k(tf.reshape(chances, [rows, -1]), 2 * size)
+    origins, tokens = places // model.sizes.vocabulary, places % model.sizes.vocabulary
+    ids = tf.concat([tf.gather(at.ids, origins, batch_dims=1), tokens[:, :, None]], 2)
+    ends = (tokens[:, :size] == EOS) | (step + 1 == model.sizes.max_tokens)
+    best = _best(at.best, ids[:, :size, 1:], totals[:, :size], ends)
+    # top_k of equal values takes the first ones: the best K that do not end.
+    kept = tf.math.top_k(tf.cast(tokens != EOS, tf.int32), size).indices
+    origins = tf.gather(origins, kept, batch_dims=1) + size * tf.range(rows)[:, None]
+    state = _Beams(
+        ids=tf.gather(ids, kept, batch_dims=1),
+        totals=tf.gather(totals, kept, batch_dims=1),
+        cache=_each(cache, tf.reshape(origins, [-1])),
+        ended=at.ended + tf.reduce_sum(tf.cast(ends, tf.int32), 1),
+        best=best,
+    )
+    return _Advanced(state, state.ended >= size, best)
+
+
+def _best(before: Found, ids: Any, totals: Any, ends: Any) -> Found:
+    """Return the best of what ended before and what ends now.
+
+    Args:
+        before: ids [R, T] and scores [R].
+        ids: [R, K, 1 + T], the best continuations.
+        totals: [R, K], their sums of log-probabilities.
+        ends: [R, K], which of them are at their end.
+    """
+    means = tf.where(ends, totals / tf.cast(tf.shape(ids)[2], tf.float32), -float("inf"))
+    first, highest = tf.argmax(means, 1, tf.int32), tf.reduce_max(means, 1)
+    better = highest > before.scores
+    now = tf.gather(ids, first, batch_dims=1)
+    return Found(
+        tf.where(better[:, None], now, _longer(before.ids)),
+        tf.where(better, highest, before.scores),
+    )
 
 
 def _chances(
@@ -213,8 +252,16 @@ def _nothing(model: Transformer, rows: Any) -> KeysAndValues:
     return [(empty, empty)] * sizes.layers
 
 
-def _loop(goes_on: Any, one_step: Any, start: Any) -> Any:
-    """Return the last state of a search; of every tensor only the number of dimensions is fixed."""
-    shapes = tf.nest.map_structure(lambda part: tf.TensorShape([None] * part.shape.rank), start)
-    (end,) = tf.while_loop(goes_on, one_step, (start,), (shapes,))
-    return end
+def _rows(empty: Any) -> Any:
+    """Return which rows are not empty."""
+    return tf.where(~empty)[:, 0]
+
+
+def _each(parts: Any, rows: Any) -> Any:
+    """Return of all tensors in ``parts`` the rows that are named, in that order."""
+    return tf.nest.map_structure(lambda part: tf.gather(part, rows), parts)
+
+
+def _longer(ids: Any) -> Any:
+    """Return ``ids`` [rows, T] with one more column, of PAD."""
+    return tf.pad(ids, [[0, 0], [0, 1]], constant_values=PAD)
