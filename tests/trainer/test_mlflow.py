@@ -258,6 +258,7 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no busy machine decide whether a server that answers is told all."""
     monkeypatch.setattr("mt_trainer.tracking.experiment._PATIENCE", SECONDS)
     monkeypatch.setattr("mt_trainer.tracking.experiment._HASTE", SECONDS)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", f"{SECONDS:.0f}")
 
 
 @pytest.fixture
@@ -408,6 +409,8 @@ def test_a_whole_training_stands_in_mlflow(
     assert "system/cpu_utilization_percentage" in lines[-1]
     known = json.loads((tmp_path / "out/mlflow.json").read_text())
     assert (known["runId"], known["trackingUri"]) == (run.info.run_id, mlflow_uri)
+    link = f"{mlflow_uri}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    assert f"| tracked | {link} |" in (tmp_path / "out/MODEL_CARD.md").read_text()
 
 
 def forget(folder: Path) -> None:
