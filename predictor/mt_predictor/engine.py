@@ -103,8 +103,12 @@ class Engine:
         Raises:
             RuntimeError: the engine cannot translate one of them.
         """
-        results = self._results(sources, beam_size, 0, return_attention=True)
-        return [(tuple(result.hypotheses[0]), result.attention[0]) for result in results]
+        found = []
+        # One at a time: beside a longer sentence, a beam's first step looks at padding as well.
+        for source in sources:
+            [result] = self._results([source], beam_size, 0, return_attention=True)
+            found.append((tuple(result.hypotheses[0]), result.attention[0]))
+        return found
 
     def _results(
         self, sources: Sequence[Source], beam_size: int, batch_tokens: int, **asked: bool

@@ -13,7 +13,8 @@ from mt_predictor.report_page import page
 
 pytestmark = pytest.mark.slow
 
-WIDE, NARROW = 1100, 400
+WIDE, PAPER, NARROW = 1100, 660, 400  # pixels; of paper, what its margins leave
+DARK = {"name": "prefers-color-scheme", "value": "dark"}
 # Whatever is cut off at the right, but for what can be scrolled by itself.
 OVERFLOWING = """[...document.querySelectorAll('body *')].filter(one => {
   const box = one.getBoundingClientRect();
@@ -73,7 +74,7 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("width", [WIDE, PAPER, NARROW])
 def test_the_page_can_be_read(tab: Page, written: Path, scheme: str, width: int) -> None:
     tab.open(written, width=width, scheme=scheme)
     assert tab.requests() == [written.as_uri()]
@@ -95,10 +96,11 @@ def test_light_and_dark_are_what_they_say(tab: Page, written: Path) -> None:
 
 
 def test_on_paper_there_is_no_menu_and_all_is_black_on_white(tab: Page, written: Path) -> None:
-    tab.open(written, scheme="dark")
-    tab.call("Emulation.setEmulatedMedia", media="print", features=[])
+    tab.open(written, width=PAPER, scheme="dark")
+    tab.call("Emulation.setEmulatedMedia", media="print", features=[DARK])
     assert tab.ask("getComputedStyle(document.querySelector('nav')).display") == "none"
     assert tab.ask("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert tab.ask(OVERFLOWING) == []
     assert tab.ask(TOO_PALE) == []
     told = tab.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)
     tab.call("Emulation.setEmulatedMedia", media="", features=[])

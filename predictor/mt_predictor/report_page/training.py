@@ -28,7 +28,8 @@ def learning(document: Tree) -> Section | None:
     if not steps or min(steps) == max(steps):
         return None
     first, last = min(steps), max(steps)
-    across = Scale(first - 0.07 * (last - first), last)  # the numbers of the levels stand there
+    # Room for the numbers of the levels at the left, and for half a mark at the right.
+    across = Scale(first - 0.07 * (last - first), last + 0.02 * (last - first))
     names = [(value, plain(value)) for value in ticks(first, last)]
     picture = curves(series, "loss by step", across, names)
     key = legend(*((one.kind, f"{one.kind} loss") for one in series))
