@@ -20,7 +20,10 @@ _FEW = 12  # histograms, tables, anomalies
 _BUCKETS = 64
 _TEXT = 200  # characters
 _LARGEST = 8 << 20  # bytes of a document that is read
+_DEEPEST = 5  # a histogram lies
 _NOT_FACTS = frozenset({"schemaVersion", "rejectedPairs"})
+_IN_THEIR_OWN_WAY = frozenset({"statistics", "schema", "divergence"})
+_ONLY_HOLD = frozenset({"statistics", "features"})
 
 
 def learning(folders: Iterable[Path]) -> dict[str, Any] | None:
@@ -54,14 +57,15 @@ def dataset(folders: Iterable[Path], model: Path) -> dict[str, Any] | None:
     told = next((found for folder in folders if (found := _document(folder / "dataset.json"))), {})
     if not told:
         return None
-    profile = _document(model / artifact.PROFILE).get("features")
+    spread = _histograms(told) or _histograms(_document(model / artifact.PROFILE))
     files = [one for one in _list(told.get("files")) if isinstance(one, Mapping)]
     return {
         "facts": dict(_facts(told)),
         "anomalies": [_sentence(one) for one in _list(told.get("anomalies"))[:_FEW]],
-        "rejected": _rejected(told, files),
+        "rejected": _summed("rejected", told, files),
+        "repaired": _summed("repaired", told, files),
         "tables": dict(list(_tables(told))[:_FEW]),
-        "histograms": dict(list(_histograms({**_mapping(profile), **told}))[:_FEW]),
+        "histograms": dict(list(spread.items())[:_FEW]),
         "files": [_file(one) for one in files[:_MOST]],
     }
 
@@ -104,12 +108,14 @@ def _facts(told: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield key[:_TEXT], value[:_TEXT] if isinstance(value, str) else value
 
 
-def _rejected(told: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return rows left out by reason: told as such, or summed over files."""
-    sources = [told] if isinstance(told.get("rejected"), Mapping) else files
+def _summed(
+    what: str, told: Mapping[str, Any], files: Sequence[Mapping[str, Any]]
+) -> dict[str, float]:
+    """Return rows by reason: told as such, or summed over files."""
+    sources = [told] if isinstance(told.get(what), Mapping) else files
     counts: dict[str, float] = {}
     for source in sources:
-        for reason, count in _mapping(source.get("rejected")).items():
+        for reason, count in _mapping(source.get(what)).items():
             if number := _number(count):
                 counts[reason[:_TEXT]] = counts.get(reason[:_TEXT], 0) + number
     return dict(list(counts.items())[:_MOST])
@@ -117,7 +123,18 @@ def _rejected(told: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> di
 
 def _tables(told: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield what is a table of numbers: ``{source: {mean: …, p95: …}, target: …}``."""
-    for name, rows in told.items():
+    sides = {key: _mapping(side) for key, side in _mapping(told.get("statistics")).items()}
+    divergence = _mapping(told.get("divergence"))
+    measured = {
+        "scripts": {key: side.get("scripts") for key, side in sides.items()},
+        "sharesOfSentences": {key: _shares(side) for key, side in sides.items()},
+        "divergenceFromTheLastRun": {
+            feature: {"divergence": value, "limit": divergence.get("limit")}
+            for feature, value in _mapping(divergence.get("features")).items()
+        },
+    }
+    plain = {key: value for key, value in told.items() if key not in _IN_THEIR_OWN_WAY}
+    for name, rows in {**plain, **measured}.items():
         found = {
             key[:_TEXT]: numbers
             for key, row in list(_mapping(rows).items())[:_MOST]
@@ -127,22 +144,28 @@ def _tables(told: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name[:_TEXT], found
 
 
+def _shares(side: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: trait["share"] for key, trait in side.items() if "share" in _mapping(trait)}
+
+
 def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
     found = ((key[:_TEXT], _number(value)) for key, value in row.items())
     return {key: value for key, value in list(found)[:_FEW] if value is not None}
 
 
-def _histograms(told: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield everything that has bounds and counts, however deep, by its key."""
+def _histograms(told: Mapping[str, Any], *path: str) -> dict[str, Any]:
+    """Return everything that has bounds and counts, by where it was found."""
     bounds, counts = (_list(told.get(key)) for key in ("bounds", "counts"))
     numbers = [_number(one) for one in (*bounds, *counts)]
     fits = 0 < len(counts) <= _BUCKETS and 0 <= len(counts) - len(bounds) <= 1
     if fits and None not in numbers and all(one >= 0 for one in counts):
-        yield name[:_TEXT], {"bounds": bounds, "counts": counts}
-        return
+        name = " ".join(key for key in path if key not in _ONLY_HOLD)
+        return {name[:_TEXT]: {"bounds": bounds, "counts": counts}}
+    found: dict[str, Any] = {}
     for key, inner in told.items():
-        if isinstance(inner, Mapping):
-            yield from _histograms(inner, key)
+        if isinstance(inner, Mapping) and len(path) < _DEEPEST:
+            found |= _histograms(inner, *path, key)
+    return found
 
 
 def _file(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -473,13 +473,26 @@ def test_a_long_training_makes_a_short_curve(tmp_path: Path) -> None:
         ),
         pytest.param(
             '{"statistics": {"source": {"words": {"bounds": [1], "counts": [2, 3]}}}}',
-            {"histograms": {"words": {"bounds": [1], "counts": [2, 3]}}},
+            {"histograms": {"source words": {"bounds": [1], "counts": [2, 3]}}},
             id="a histogram, wherever it is",
         ),
         pytest.param(
             '{"h": {"bounds": [1, 2, 3], "counts": [2]}, "i": {"bounds": [], "counts": [-1]}}',
             {"histograms": {}},
             id="no histogram",
+        ),
+        pytest.param(
+            '{"statistics": {"pairs": 9, "source": {"scripts": {"Latin": 8, "Greek": 1},'
+            ' "urls": {"count": 3, "share": 0.3, "first": "a.tsv line 2"}}},'
+            ' "divergence": {"limit": 0.2, "features": {"sourceLength": 0.1}}}',
+            {
+                "tables": {
+                    "scripts": {"source": {"Latin": 8, "Greek": 1}},
+                    "sharesOfSentences": {"source": {"urls": 0.3}},
+                    "divergenceFromTheLastRun": {"sourceLength": {"divergence": 0.1, "limit": 0.2}},
+                }
+            },
+            id="statistics of the text",
         ),
         pytest.param(
             '{"anomalies": ["odd", {"message": "odder", "kind": "X"}, 3]}',

@@ -47,7 +47,8 @@ def dataset(document: Tree) -> Section | None:
     content = [
         facts([(_words(key), _value(value)) for key, value in (told.get("facts") or {}).items()]),
         _anomalies(told.get("anomalies") or ()),
-        _rejected(told.get("rejected") or {}),
+        _counts("Rows left out, by reason", told.get("rejected") or {}),
+        _counts("Rows repaired, by reason", told.get("repaired") or {}),
         *(_numbers(name, rows) for name, rows in (told.get("tables") or {}).items()),
         _histograms(told.get("histograms") or {}),
         _files(told.get("files") or ()),
@@ -81,7 +82,7 @@ def _anomalies(found: Sequence[str]) -> Html:
     return html(tag("h3", "Noticed"), tag("ul", *items, class_="anomalies"))
 
 
-def _rejected(counts: Tree) -> Html:
+def _counts(caption: str, counts: Tree) -> Html:
     most = max((float(count) for count in counts.values()), default=0)
     if not most:
         return html()
@@ -93,7 +94,7 @@ def _rejected(counts: Tree) -> Html:
         ]
         for reason, count in sorted(counts.items(), key=lambda item: -float(item[1]))
     ]
-    return table("Rows left out, by reason", ["reason", "rows", "share"], rows)
+    return table(caption, ["reason", "rows", "share"], rows)
 
 
 def _numbers(name: str, rows: Mapping[str, Tree]) -> Html:
