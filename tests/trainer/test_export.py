@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,29 +71,50 @@ def test_the_artifact_is_whole_and_says_what_it_is(built: Built) -> None:
     assert sorted(path.name for path in built.job.out.iterdir()) == ["exports.json", "model"]
 
 
-def test_a_network_that_differs_is_not_published(built: Built, tmp_path: Path) -> None:
-    from mt_trainer import convert, model, parity, weights
+@pytest.fixture(scope="module")
+def exports(built: Built) -> Any:
+    from mt_trainer import model, weights
+    from mt_trainer.parity import Exports
+
+    network = model.build(sizes(built), 3)
+    weights.assign(network, built.weights)
+    return Exports.load(network, built.vocabulary, built.folder)
+
+
+def sizes(built: Built) -> Any:
+    from mt_trainer import model
 
     processor = tokenizer.load(built.vocabulary)
-    sizes = model.Sizes.of(built.job.recipe.training.architecture, processor.vocab_size())
-    shutil.copytree(built.folder / "saved_model", tmp_path / "saved_model")
-    convert.save(model.build(sizes, 4), tokenizer.pieces(processor), tmp_path / "ctranslate2")
-    mine = model.build(sizes, 3)
-    weights.assign(mine, built.weights)
+    return model.Sizes.of(built.job.recipe.training.architecture, processor.vocab_size())
+
+
+def test_a_network_that_differs_is_not_published(
+    built: Built, exports: Any, tmp_path: Path
+) -> None:
+    from mt_trainer import convert, model, parity
+
+    pieces = tokenizer.pieces(tokenizer.load(built.vocabulary))
+    convert.save(model.build(sizes(built), 4), pieces, tmp_path / "other")
     with pytest.raises(ParityError, match="disagree"):
-        parity.check(mine, built.vocabulary, tmp_path, Samples(SENTENCES))
+        parity.check(replace(exports, converted=tmp_path / "other"), Samples(SENTENCES[:64]))
+
+
+def test_the_comparison_ends_when_its_time_is_over(exports: Any) -> None:
+    from mt_trainer import parity
+
+    seconds = iter(range(0, 10_000, 100))
+    found = parity.check(exports, Samples(SENTENCES), lambda: float(next(seconds)))
+    assert 0 < found.greedy.sentences < len(SENTENCES)
+    assert found.int8 is None
 
 
 Translate = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def translate(built: Built) -> Translate:
-    from mt_trainer import decode
-
-    loaded = decode.load(built.folder / "saved_model")
+def translate(exports: Any) -> Translate:
     return lambda texts, beam_size=1: {
-        name: value.numpy() for name, value in loaded(texts, beam_size).items()
+        name: value.numpy() for name, value in exports.translate(texts, beam_size).items()
     }
 
 
@@ -219,32 +240,13 @@ def test_how_the_exports_compare_is_kept(built: Built) -> None:
     assert found["int8"]["sentences"] == 40
 
 
-def test_the_comparison_ends_when_its_time_is_over(built: Built) -> None:
-    from mt_trainer import model, parity, weights
-
-    sizes = model.Sizes.of(
-        built.job.recipe.training.architecture, tokenizer.load(built.vocabulary).vocab_size()
-    )
-    network = model.build(sizes, 3)
-    weights.assign(network, built.weights)
-    seconds = iter(range(0, 10_000, 100))
-    found = parity.check(
-        network, built.vocabulary, built.folder, Samples(SENTENCES), lambda: float(next(seconds))
-    )
-    assert 0 < found.greedy.sentences < len(SENTENCES)
-    assert found.int8 is None
-
-
 def test_weights_are_kept_by_name(built: Built) -> None:
     from mt_trainer import model, weights
 
-    sizes = model.Sizes.of(
-        built.job.recipe.training.architecture, tokenizer.load(built.vocabulary).vocab_size()
-    )
-    arrays = weights.read(built.folder / "weights.safetensors", sizes)
+    arrays = weights.read(built.folder / "weights.safetensors", sizes(built))
     assert arrays["decoder_0/cross_attention/query/kernel"].shape == (32, 32)
     assert sum(array.size for array in arrays.values()) == built.weights.size
-    fresh = model.build(sizes, 9)
+    fresh = model.build(sizes(built), 9)
     weights.start_from(fresh, arrays)
     np.testing.assert_array_equal(
         np.concatenate([v.numpy().ravel() for v in fresh.trainable_variables]), built.weights

@@ -7,7 +7,7 @@ from pathlib import Path
 from mt_contract import artifact, names
 from mt_trainer import convert, decode, model, parity, publish, tokenizer, weights
 from mt_trainer.config import Job
-from mt_trainer.parity import Parity
+from mt_trainer.parity import Exports, Parity
 from mt_trainer.publish import Trained
 
 
@@ -28,4 +28,4 @@ def write(job: Job, trained: Trained, folder: Path) -> Parity:
     weights.write(network, folder / artifact.WEIGHTS, publish.versions())
     convert.save(network, pieces, folder / artifact.CTRANSLATE2)
     decode.save(decode.Translation(network, vocabulary), folder / artifact.SAVED_MODEL)
-    return parity.check(network, vocabulary, folder, trained.samples)
+    return parity.check(Exports.load(network, vocabulary, folder), trained.samples)

@@ -74,13 +74,30 @@ class _Said(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Exports:
-    """Network and exports, of which the texts were loaded once."""
+class Exports:
+    """A network and what was exported of it, loaded again.
+
+    Attributes:
+        network: in float32.
+        processor: its tokenizer.
+        translate: the SavedModel.
+        converted: folder of the CTranslate2 model.
+    """
 
     network: Transformer
     processor: sentencepiece.SentencePieceProcessor
     translate: Callable[..., dict[str, Any]]
     converted: Path
+
+    @classmethod
+    def load(cls, network: Transformer, vocabulary: bytes, folder: Path) -> Exports:
+        """Return the exports in the artifact ``folder``."""
+        return cls(
+            network,
+            load(vocabulary),
+            decode.load(folder / artifact.SAVED_MODEL),
+            folder / artifact.CTRANSLATE2,
+        )
 
     def fits(self, text: str) -> bool:
         """Return whether a text is neither empty nor cut."""
@@ -88,30 +105,18 @@ class _Exports:
 
 
 def check(
-    network: Transformer,
-    vocabulary: bytes,
-    folder: Path,
-    samples: Samples,
-    clock: Callable[[], float] = time.monotonic,
+    exports: Exports, samples: Samples, clock: Callable[[], float] = time.monotonic
 ) -> Parity:
-    """Compare the exports of ``network`` in ``folder``, greedy and with a beam, in float32.
+    """Compare the exports, greedy and with a beam, in float32.
 
     Args:
-        network: in float32.
-        vocabulary: its SentencePiece model.
-        folder: of the artifact.
+        exports: of one network.
         samples: what they are asked.
         clock: seconds, never going back.
 
     Raises:
         ParityError: they translate a sentence differently.
     """
-    exports = _Exports(
-        network,
-        load(vocabulary),
-        decode.load(folder / artifact.SAVED_MODEL),
-        folder / artifact.CTRANSLATE2,
-    )
     sentences = list(filter(exports.fits, samples.sentences))
     greedy, beam = (
         _compare(exports, sentences, size, _deadline(samples.seconds, clock))
@@ -129,7 +134,7 @@ def _deadline(seconds: float, clock: Callable[[], float]) -> Callable[[], bool]:
 
 
 def _compare(
-    exports: _Exports, sentences: Sequence[str], beam_size: int, late: Callable[[], bool]
+    exports: Exports, sentences: Sequence[str], beam_size: int, late: Callable[[], bool]
 ) -> Agreement:
     ours = _keras(exports, sentences, beam_size, late)
     sentences = sentences[: len(ours)]
@@ -165,7 +170,7 @@ def _disagreement(
 
 
 def _keras(
-    exports: _Exports, sentences: Sequence[str], beam_size: int, late: Callable[[], bool]
+    exports: Exports, sentences: Sequence[str], beam_size: int, late: Callable[[], bool]
 ) -> list[_Said]:
     """Return the translations of all sentences, or of as many as there was time for."""
     found: list[_Said] = []
@@ -178,7 +183,7 @@ def _keras(
 
 
 def _ctranslate2(
-    exports: _Exports, sentences: Sequence[str], beam_size: int, precision: str = "float32"
+    exports: Exports, sentences: Sequence[str], beam_size: int, precision: str = "float32"
 ) -> list[_Said]:
     longest = exports.network.sizes.max_tokens
     engine = ctranslate2.Translator(str(exports.converted), compute_type=precision, intra_threads=1)
@@ -194,7 +199,7 @@ def _ctranslate2(
     return [_Said(answer.hypotheses[0], float(answer.scores[0])) for answer in answers]
 
 
-def _is_tie(exports: _Exports, beam_size: int, text: str, ours: _Said, theirs: _Said) -> bool:
+def _is_tie(exports: Exports, beam_size: int, text: str, ours: _Said, theirs: _Said) -> bool:
     """Return whether two translations are as good as each other to the search that found them.
 
     To a greedy one, if the network finds both next tokens equally probable where the two part.
@@ -210,7 +215,7 @@ def _is_tie(exports: _Exports, beam_size: int, text: str, ours: _Said, theirs: _
     return bool(abs(logits[one[parting]] - logits[other[parting]]) <= _TIE)
 
 
-def _int8(exports: _Exports, pairs: Sequence[tuple[str, str]]) -> Int8 | None:
+def _int8(exports: Exports, pairs: Sequence[tuple[str, str]]) -> Int8 | None:
     pairs = [pair for pair in pairs if exports.fits(pair[0])]
     if not pairs or "int8" not in ctranslate2.get_supported_compute_types("cpu"):
         return None
