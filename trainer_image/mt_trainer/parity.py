@@ -18,7 +18,7 @@ from mt_contract.errors import ParityError
 from mt_trainer import chrf, decode
 from mt_trainer.model import Transformer
 from mt_trainer.samples import Samples
-from mt_trainer.tokenizer import BOS, EOS, SPECIAL_PIECES, load
+from mt_trainer.tokenizer import BOS, EOS, SPECIAL_PIECES, is_ambiguous, load
 
 _BATCH = 64
 _BEAM_SIZE = 4
@@ -100,8 +100,9 @@ class Exports:
         )
 
     def fits(self, text: str) -> bool:
-        """Return whether a text is neither empty nor cut."""
-        return 0 < len(self.processor.encode(text)) < self.network.sizes.max_tokens
+        """Return whether a text is neither empty nor cut, and spelled the same by any engine."""
+        length = len(self.processor.encode(text))
+        return 0 < length < self.network.sizes.max_tokens and not is_ambiguous(self.processor, text)
 
 
 def check(

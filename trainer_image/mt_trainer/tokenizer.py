@@ -24,6 +24,7 @@ SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")
 # Of text that is looked at. SentencePiece holds 24 bytes for each of Unigram's (BPE a third), some
 # 600 MB: less than the smallest network takes while it is trained and exported.
 _BYTES = 24_000_000
+_TIE = 1e-4  # log-probability by which two spellings may differ and still be swapped by rounding
 _TOO_HIGH = re.compile(r"set it to a value <= (\d+)")
 _TOO_LOW = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 _log = logging.getLogger(__name__)
@@ -71,6 +72,19 @@ def load(model: bytes) -> sentencepiece.SentencePieceProcessor:
 def pieces(processor: sentencepiece.SentencePieceProcessor) -> list[str]:
     """Return all pieces in the order of their ids."""
     return [processor.id_to_piece(i) for i in range(processor.vocab_size())]
+
+
+def is_ambiguous(processor: sentencepiece.SentencePieceProcessor, text: str) -> bool:
+    """Return whether two ways to spell ``text`` are equally probable.
+
+    Which of them is taken is decided by rounding, in each engine for itself.
+    """
+    try:
+        best, other = processor.nbest_encode(text, nbest_size=2)
+    except (RuntimeError, ValueError):  # BPE, and a text of one letter, know one way only
+        return False
+    scores = [sum(map(processor.get_score, pieces)) for pieces in (best, other)]
+    return bool(abs(scores[0] - scores[1]) < _TIE)
 
 
 def _train(text: Path, algorithm: str, size: int, seed: int) -> bytes:
