@@ -25,7 +25,7 @@ def attention(document: Mapping[str, Any]) -> Section | None:
         )
         for one in found
     )
-    return section("attention", "Attention", told, *maps)
+    return section("attention", "Attention", told, tag("div", *maps, class_="grid"))
 
 
 def _map(one: Mapping[str, Any]) -> Html:
