@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tests.trainer import builders
 
+from mt_contract.defaults import PRESETS
 from mt_trainer import device, tokenizer
 from mt_trainer.checkpoint import Position, Store
 from mt_trainer.device import Device
@@ -238,3 +239,42 @@ def test_a_batch_is_what_the_pairs_are(case: Case) -> None:
         np.testing.assert_array_equal(given[1 : len(words) + 1], words)
         assert wanted[len(words)] == EOS
         assert set(batch.source[row][batch.source[row] <= EOS]) <= {EOS, PAD}
+
+
+@pytest.mark.slow
+def test_bfloat16_learns_what_float32_learns(case: Case) -> None:
+    import keras
+
+    losses = {}
+    for policy in ("float32", "mixed_bfloat16"):
+        keras.config.set_dtype_policy(policy)
+        try:
+            found = learner(case)
+            for number in range(1, 61):
+                rows = np.arange(40) + 40 * (number % 3)
+                found.learn(case.encoded.batch(rows), 0.005, number)
+            losses[policy] = found.validate([case.encoded.batch(np.arange(120))])
+        finally:
+            keras.config.set_dtype_policy("float32")
+        assert {v.dtype for v in found.model.trainable_variables} == {"float32"}
+    assert losses["float32"] < 2.5
+    assert losses["mixed_bfloat16"] == pytest.approx(losses["float32"], rel=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("preset", "weights"),
+    [
+        pytest.param("Tutorial", 1_851_904 + 128 * 8000, id="Tutorial"),
+        pytest.param("Base", 44_140_544 + 512 * 8000, id="Base"),
+    ],
+)
+def test_a_preset_takes_a_step(preset: str, weights: int) -> None:
+    from mt_trainer.learner import Learner
+
+    training = builders.decoded({"training": {"architecture": PRESETS[preset]}}).training
+    found = Learner(training, 8000)
+    assert sum(int(np.prod(w.shape)) for w in found.model.trainable_variables) == weights
+    ids = np.random.default_rng(1).integers(4, 8000, (2, 9), np.int32)
+    losses = [found.learn(Batch(ids, ids, ids), 1e-3, number)[0] for number in (1, 2)]
+    assert losses[1] < losses[0]
