@@ -73,6 +73,7 @@ def main(folder: Path, threads: int, precision: str, batch_tokens: int) -> None:
     laps = Laps()
     wanted = training(precision, batch_tokens)
     used = device.prepare(wanted)
+    laps.facts["precision"] = used.policy
     from mt_trainer.learner import Learner
 
     found = np.load(folder / "tokens.npz")
