@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.trainer import builders
+from tests.trainer import builders, engines
 
 from mt_contract import names
-from mt_contract.errors import DivergedError
-from mt_trainer import config
+from mt_contract.errors import BadArtifactError, DivergedError
+from mt_trainer import config, import_config, importing
 from mt_trainer.__main__ import main
 from mt_trainer.checkpoint import Position
 from mt_trainer.progress import Board
@@ -466,3 +466,20 @@ def test_another_recipe_in_the_same_folder_is_another_run(tmp_path: Path, mlflow
         with following(each) as told:
             follow(tmp_path, told, 1)
     assert {r.data.params["sourceLanguage"] for r in runs_of(mlflow_uri, "recipes")} == {"en", "fr"}
+
+
+@pytest.mark.slow
+def test_an_import_stands_in_mlflow(tmp_path: Path, mlflow_uri: str) -> None:
+    source = engines.write(tmp_path / "source", source=engines.tokenizer())
+    asked = import_config.from_folder(source, tmp_path / "out", "pt-en")
+    asked = replace(asked, tracking=config.Tracking(mlflow_uri, "imports", {"why": "a test"}))
+    result = importing.run(asked)
+    (source / "model.bin").write_bytes(b"")
+    with pytest.raises(BadArtifactError):
+        importing.run(replace(asked, run="other", out=tmp_path / "other", uri="other"))
+    runs = {run.info.run_name: run for run in runs_of(mlflow_uri, "imports")}
+    assert (runs["out"].info.status, runs["other"].info.status) == ("FINISHED", "FAILED")
+    assert runs["out"].data.params["import.uri"] == str(source)
+    assert runs["out"].data.tags["translation.artifactDigest"] == result.artifact["digest"]
+    assert runs["out"].data.tags["why"] == "a test"
+    assert runs["other"].data.tags["translation.reason"] == "ArtifactInvalid"

@@ -195,7 +195,7 @@ def _job(
         files=Files(*(_files(data, part, base) for part in (data.train, data.validation, test))),
         parent=optional(environment, "MT_PARENT", Origin),
         previous=_previous(environment),
-        tracking=_tracking(environment),
+        tracking=tracking_of(environment),
         node=_node(environment),
         checkpoint_seconds=_seconds(environment),
         progress_port=progress_port,
@@ -257,7 +257,12 @@ def _previous(environment: Mapping[str, str]) -> Path | None:
     return path_of(uri, Path()) if uri else None
 
 
-def _tracking(environment: Mapping[str, str]) -> Tracking | None:
+def tracking_of(environment: Mapping[str, str]) -> Tracking | None:
+    """Return where else a Job tells of its run, or None.
+
+    Raises:
+        ConfigurationError: it cannot be understood.
+    """
     found = optional(environment, "MT_TRACKING", Tracking)
     return found and replace(found, tags=_json(environment, "MT_TAGS", "{}"))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mt_contract.errors import ConfigurationError
-from mt_trainer.config import optional, path_of, variable
+from mt_trainer.config import Tracking, optional, path_of, tracking_of, variable
 
 _PRIMARY = re.compile(r"[a-z]{2,3}")  # first part of a language tag; regions are capitals
 
@@ -33,6 +33,7 @@ class Import:
         source: folder of the model.
         origin: the same as the user names it, and the digest that its manifest must have.
         languages: of source and target.
+        tracking: where else the import is told of, or None.
     """
 
     run: str
@@ -41,6 +42,7 @@ class Import:
     source: Path
     origin: Origin
     languages: tuple[str, str]
+    tracking: Tracking | None = None
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -70,6 +72,7 @@ def from_environment(environment: Mapping[str, str]) -> Import:
         source=path_of(origin.uri, Path()),
         origin=origin,
         languages=pair(variable(environment, "MT_LANGUAGES")),
+        tracking=tracking_of(environment),
     )
 
 

@@ -15,6 +15,10 @@ from mt_contract.errors import BadArtifactError, ConfigurationError
 from mt_contract.report import TrainResult
 from mt_trainer import foreign, publish, source_files
 from mt_trainer.import_config import Import
+from mt_trainer.tracking import facts
+from mt_trainer.tracking.experiment import telling
+from mt_trainer.tracking.mlflow_run import MlflowRun
+from mt_trainer.tracking.outbox import Outbox
 
 IMPORT = "import.json"  # in the run's folder: what was imported, and what was found out about it
 _log = logging.getLogger(__name__)
@@ -32,6 +36,13 @@ def run(asked: Import) -> TrainResult:
         _log.info("run %s is finished already: %s", asked.run, done.artifact["digest"])
         return done
     storage.check_writable(asked.out)
+    with telling(_outbox(asked)) as told:
+        result = _import(asked)
+        told.tell(facts.of_artifact(result.artifact, f"Imported from {asked.origin.uri}"))
+    return result
+
+
+def _import(asked: Import) -> TrainResult:
     folder = publish.fresh(asked.out)
     try:
         found = _build(asked, folder)
@@ -44,6 +55,16 @@ def run(asked: Import) -> TrainResult:
     result = _result(asked, place)
     report.write(result, asked.out / names.TRAIN_RESULT)
     return result
+
+
+def _outbox(asked: Import) -> Outbox | None:
+    if asked.tracking is None:
+        return None
+    known = facts.of_run(asked.uri, asked.run, asked.languages, names.digest(asked.recipe))
+    tags = facts.bounded(known | dict(asked.tracking.tags))
+    parameters = facts.parameters(asked.recipe)
+    run = MlflowRun(asked.tracking, asked.out, asked.run, parameters, tags)
+    return Outbox(f"MLflow at {asked.tracking.tracking_uri}", run.deliver)
 
 
 def finished(asked: Import) -> TrainResult | None:

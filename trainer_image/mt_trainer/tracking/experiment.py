@@ -46,7 +46,14 @@ class Experiment:
 @contextmanager
 def following(job: Job) -> Iterator[Experiment]:
     """Follow a training from its beginning to whatever its end is."""
-    experiment = Experiment(_outbox(job))
+    with telling(_outbox(job)) as experiment:
+        yield experiment
+
+
+@contextmanager
+def telling(outbox: Outbox | None) -> Iterator[Experiment]:
+    """Tell ``outbox``, or nobody, of what is done meanwhile, and how it ended."""
+    experiment = Experiment(outbox)
     try:
         yield experiment
     except (StoppedError, SystemExit, KeyboardInterrupt):

@@ -25,22 +25,29 @@ def parameters(written: Mapping[str, Any]) -> dict[str, str]:
 
 def tags(job: Job) -> dict[str, str]:
     """Return what is known of a training before it begins, and the user's and operator's tags."""
-    known: dict[str, Any] = {
-        IDENTITY: names.short(job.uri, job.digest, length=32),
-        "translation.folder": job.uri,
-        "translation.run": job.run,
-        "translation.languages": f"{job.recipe.source_language}-{job.recipe.target_language}",
-        "translation.recipeDigest": job.digest,
+    languages = (job.recipe.source_language, job.recipe.target_language)
+    known = of_run(job.uri, job.run, languages, job.digest) | {
         "translation.image": job.recipe.training.image,
         "translation.nodes": job.node.count if job.node.count > 1 else None,
-        "mlflow.runName": job.run,
-        "mlflow.source.type": "JOB",
-        "mlflow.source.name": "mt-trainer",
     }
     if job.parent:
         known["translation.parentRun"] = job.parent.run
         known["translation.parentDigest"] = job.parent.digest
     return bounded(known | dict(job.tracking.tags if job.tracking else {}))
+
+
+def of_run(uri: str, run: str, languages: tuple[str, str], digest: str) -> dict[str, Any]:
+    """Return what is known of any run: its folder, name, languages and its recipe's digest."""
+    return {
+        IDENTITY: names.short(uri, digest, length=32),
+        "translation.folder": uri,
+        "translation.run": run,
+        "translation.languages": "-".join(languages),
+        "translation.recipeDigest": digest,
+        "mlflow.runName": run,
+        "mlflow.source.type": "JOB",
+        "mlflow.source.name": "mt-trainer",
+    }
 
 
 def of_data(document: Mapping[str, Any]) -> dict[str, str]:
