@@ -69,11 +69,11 @@ def read_only(out: Path) -> None:
         ),
         pytest.param(
             corpus(None),
-            {"data": {"format": "Parquet"}},
+            {"data": {"format": "XLIFF"}},
             2,
             "ConfigurationInvalid",
-            "this release reads TSV",
-            id="a format of a later release",
+            "TSV, JSONL, Parquet",
+            id="a format that nobody reads",
         ),
         pytest.param(
             lambda out: builders.write(out.parent / "train.tsv", builders.pairs(50)),
