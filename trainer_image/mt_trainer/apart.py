@@ -5,6 +5,7 @@ What is exported there, and how it is checked, is the same whatever the network 
 
 from __future__ import annotations
 
+import importlib
 import logging
 import multiprocessing
 import os
@@ -12,6 +13,8 @@ import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
+
+from mt_trainer import device
 
 T = TypeVar("T")
 _OWN = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -49,6 +52,9 @@ def on_tensorflow(function: Callable[..., T], *arguments: Any) -> T:
 
 def _work(telling: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    device.quiet_environment()
+    with device.silent():
+        importlib.import_module("tensorflow")
     try:
         telling.send((None, function(*arguments)))
     except Exception as error:

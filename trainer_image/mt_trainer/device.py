@@ -17,6 +17,8 @@ from mt_contract.resource import Architecture, Training
 _log = logging.getLogger(__name__)
 _CGROUPS = Path("/sys/fs/cgroup")
 CPU_MICRO_BATCH = 2048  # tokens: enough for efficient products, few enough to stay in the cache
+CPU_LOGITS = 1 << 22  # 16 MiB, which is about what a core has of the cache
+GPU_LOGITS = 1 << 26
 _OVERRIDE = "MT_MICRO_BATCH_TOKENS"
 
 
@@ -30,12 +32,14 @@ class Device:
         micro_batch_tokens: most tokens on either side, padding counted, that are computed at once;
             a larger batch is computed in micro-batches, whose gradients are added up.
         workers: how many micro-batches are computed side by side.
+        logits: how many of them exist at once, of those that are computed together.
     """
 
     gpus: int = 0
     policy: str = "float32"
     micro_batch_tokens: int = CPU_MICRO_BATCH
     workers: int = 1
+    logits: int = CPU_LOGITS
 
 
 def cpu_limit(root: Path = _CGROUPS) -> int:
@@ -73,7 +77,7 @@ def prepare(training: Training) -> Device:
         ConfigurationError: MT_MICRO_BATCH_TOKENS is no number.
     """
     quiet_environment()
-    with _silent():
+    with silent():
         import keras
         import tensorflow as tf
 
@@ -93,7 +97,7 @@ def prepare(training: Training) -> Device:
     tf.config.threading.set_inter_op_parallelism_threads(cores)
     keras.config.set_dtype_policy(policy)
     _log.info("training on %s, %s", f"{len(gpus)} GPU" if gpus else f"{cores} CPU cores", policy)
-    return Device(len(gpus), policy, tokens, workers)
+    return Device(len(gpus), policy, tokens, workers, GPU_LOGITS if gpus else CPU_LOGITS)
 
 
 def cpu_has_bfloat16(cpus: Path = Path("/proc/cpuinfo")) -> bool:
@@ -137,7 +141,7 @@ def _gpu_memory() -> int:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """Keep off the terminal what TensorFlow's C++ side prints before its own log settings count."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

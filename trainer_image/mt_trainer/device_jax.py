@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 
-from mt_trainer.device import Device, cpu_limit
+from mt_trainer.device import Device, cpu_limit, silent
 
 _log = logging.getLogger(__name__)
 
@@ -25,10 +26,13 @@ def prepare(precision: str) -> Device:
     Args:
         precision: Auto, Float32 or BFloat16, as the recipe has it.
     """
-    import jax
-    import keras
+    with silent():
+        import jax
+        import keras
 
-    gpus = [device for device in jax.local_devices() if device.platform == "gpu"]
+        importlib.import_module("tensorflow")  # Keras does it later, and not in silence
+        devices = jax.local_devices()
+    gpus = [device for device in devices if device.platform == "gpu"]
     wanted = precision == "BFloat16" or (
         precision == "Auto" and bool(gpus) and all(map(_has_bfloat16, gpus))
     )
