@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.trainer import builders
 
@@ -228,6 +228,7 @@ def test_rows_of_the_test_files_are_counted_by_slice(tmp_path: Path) -> None:
     assert corpus.test.slices == {"legal": 7, "": 2}
 
 
+@settings(max_examples=30)
 @given(st.data())
 def test_the_corpus_is_the_same_however_it_is_read_in_blocks(given_data: st.DataObject) -> None:
     rows = given_data.draw(st.lists(st.sampled_from(ROWS), min_size=30, max_size=120))

@@ -84,6 +84,7 @@ def divide(found: Survey, seed: int, folder: Path) -> Corpus:
         if found.validation:
             for lines, _ in found.validation[0].chosen(found.validation[1]):
                 held_out += _write(lines, held, digests[1])
+    found.train.text.unlink()  # room for the tokens
     if not held_out:
         raise DataError(
             "no usable pair in the validation files "
