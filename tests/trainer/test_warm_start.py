@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 from tests.trainer import builders
 
-from mt_contract import artifact
+from mt_contract import artifact, names, report
 from mt_contract.artifact import Manifest
 from mt_contract.errors import BadArtifactError, ConfigurationError, ProgramError
+from mt_contract.report import TrainResult
 from mt_contract.resource import Recipe
-from mt_trainer import config, device, tokenizer, warm_start
+from mt_trainer import config, device, pipeline, tokenizer, warm_start
 from mt_trainer.checkpoint import Position, Store
 from mt_trainer.config import Job, Origin
 
@@ -169,6 +170,15 @@ def test_its_own_checkpoint_wins_over_the_parent(tmp_path: Path) -> None:
     store.save({"weight": np.zeros(1)}, Position(step=3))
     gone = replace(job(tmp_path), parent=Origin("toy-1", str(tmp_path / "gone"), "sha256:1"))
     assert warm_start.weights(gone, store, 320) is None
+
+
+def test_what_was_done_from_another_parent_is_not_done(tmp_path: Path) -> None:
+    started = job(tmp_path)
+    origin = parent(tmp_path / "out/model", run=started.run, recipe_digest=started.digest)
+    artifact_of = {"uri": "model", "digest": origin.digest, "sizeBytes": 1}
+    report.write(TrainResult(artifact_of, {}), tmp_path / "out" / names.TRAIN_RESULT)
+    assert pipeline.finished(started) == TrainResult(artifact_of, {})
+    assert pipeline.finished(replace(started, parent=origin)) is None
 
 
 @pytest.mark.slow
