@@ -82,20 +82,28 @@ def ends(processes: list[subprocess.Popen[bytes]]) -> list[int]:
             process.kill()
 
 
-def check(place: Path, out: Path, curve: list[dict[str, Any]]) -> None:
-    """Compare what two nodes have learned with what one has, and see that one of them wrote."""
-    found = killing.curve(out)
-    assert len(found) == len(curve)
-    for mine, theirs in zip(found, curve, strict=True):
-        assert mine == pytest.approx(theirs, rel=1e-3)
+def check_published(out: Path) -> None:
+    """See that there is an artifact, and that one node alone wrote."""
     artifact.verify(out / names.MODEL_FOLDER, killing.result(out).artifact["digest"])
     assert not folder(out, 1).exists()
 
 
-def test_two_nodes_learn_what_one_learns(place: Path, alone: list[dict[str, Any]]) -> None:
+@pytest.fixture(scope="module")
+def unbroken(place: Path) -> list[dict[str, Any]]:
+    """The curve of two nodes that nothing happens to."""
     out = place / "two"
     assert ends(start(place, out, 2)) == [0, 0]
-    check(place, out, alone)
+    check_published(out)
+    return killing.curve(out)
+
+
+def test_two_nodes_learn_what_one_learns(
+    alone: list[dict[str, Any]], unbroken: list[dict[str, Any]]
+) -> None:
+    assert len(unbroken) == len(alone)
+    for mine, theirs in zip(unbroken, alone, strict=True):
+        # Sums in another order differ in the last digit, and that grows with the steps.
+        assert mine == pytest.approx(theirs, rel=5e-3)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +129,7 @@ def test_two_nodes_learn_what_one_learns(place: Path, alone: list[dict[str, Any]
 )
 def test_a_node_that_goes_takes_the_others_along_and_nothing_is_lost(
     place: Path,
-    alone: list[dict[str, Any]],
+    unbroken: list[dict[str, Any]],
     victim: int,
     number: signal.Signals,
     codes: tuple[tuple[int, ...], ...],
@@ -137,7 +145,8 @@ def test_a_node_that_goes_takes_the_others_along_and_nothing_is_lost(
     assert not (out / names.MODEL_FOLDER).exists()
     assert ends(start(place, out, 2)) == [0, 0]
     assert "going on from the checkpoint" in killing.log(place, folder(out, 1)).read_text()
-    check(place, out, alone)
+    check_published(out)
+    assert killing.curve(out) == unbroken
 
 
 def test_a_node_with_another_recipe_is_named_by_all(place: Path) -> None:
