@@ -32,7 +32,7 @@ class Device:
         micro_batch_tokens: most tokens on either side, padding counted, that are computed at once;
             a larger batch is computed in micro-batches, whose gradients are added up.
         workers: how many micro-batches are computed side by side.
-        logits: how many of them exist at once, of those that are computed together.
+        logits: how many of a micro-batch exist at once.
     """
 
     gpus: int = 0

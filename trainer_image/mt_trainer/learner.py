@@ -49,9 +49,10 @@ class Learner:
         self._adam = Adam(self.model.trainable_variables, float(training.optimizer.gradient_clip))
         dtype = keras.config.dtype_policy().compute_dtype
         smoothing = float(training.optimizer.label_smoothing)
-        self._gradients = step.gradients(self.model, smoothing, dtype)
+        chunk = max(1, device.logits // vocabulary)
+        self._gradients = step.gradients(self.model, smoothing, dtype, chunk)
         self._change = step.change(self._adam)
-        self._entropy = step.entropy(self.model, dtype)
+        self._entropy = step.entropy(self.model, dtype, chunk)
         self._pool = ThreadPoolExecutor(device.workers)
 
     def learn(self, batch: Batch, rate: float, number: int) -> tuple[float, int]:

@@ -18,14 +18,13 @@ _IDS = tf.TensorSpec([None, None], tf.int32)
 _NUMBER = tf.TensorSpec([], tf.float32)
 _SEED = tf.TensorSpec([2], tf.int64)
 _VECTOR = tf.TensorSpec([None], tf.float32)
-_LOGITS = 1 << 22  # of a chunk: 16 MiB
 Step = Any  # a tf.function
 
 
-def gradients(model: Transformer, smoothing: float, dtype: Any) -> Step:
+def gradients(model: Transformer, smoothing: float, dtype: Any, chunk: int) -> Step:
     """Return the compiled (source, given, wanted, seed [2]) → (cross-entropy sum, gradient).
 
-    The gradient is that of all weights as one vector.
+    The gradient is that of all weights as one vector; ``chunk`` tokens' logits exist at once.
     """
 
     @tf.function(autograph=False, input_signature=[_IDS, _IDS, _IDS, _SEED])  # type: ignore[untyped-decorator]
@@ -41,7 +40,7 @@ def gradients(model: Transformer, smoothing: float, dtype: Any) -> Step:
             tf.convert_to_tensor(model.embedding.value),
             tf.gather(tf.reshape(wanted, [-1]), real),
             smoothing,
-            _chunk(model),
+            chunk,
             dtype,
         )
         found = tape.gradient(states, weights, of_states)
@@ -62,7 +61,7 @@ def change(adam: Adam) -> Step:
     return step
 
 
-def entropy(model: Transformer, dtype: Any) -> Step:
+def entropy(model: Transformer, dtype: Any, chunk: int) -> Step:
     """Return the compiled measure: (source, given, wanted) → cross-entropy sum."""
 
     @tf.function(autograph=False, input_signature=[_IDS] * 3)  # type: ignore[untyped-decorator]
@@ -72,10 +71,6 @@ def entropy(model: Transformer, dtype: Any) -> Step:
         states = tf.gather(fused.states(model, source, given, drop, dtype), real)
         wanted = tf.gather(tf.reshape(wanted, [-1]), real)
         embedding = tf.convert_to_tensor(model.embedding.value)
-        return loss.entropy(states, embedding, wanted, _chunk(model))
+        return loss.entropy(states, embedding, wanted, chunk)
 
     return step
-
-
-def _chunk(model: Transformer) -> int:
-    return max(1, _LOGITS // model.sizes.vocabulary)
