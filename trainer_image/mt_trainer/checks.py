@@ -16,42 +16,53 @@ def violations(found: Survey, checks: Checks) -> Iterator[str]:
 
     Each with the share found, the share allowed, the first places, and what to do.
     """
-    counts = found.train.counts
+    yield from _shares(found.train.counts, checks)
+    yield from _overlap(found, checks)
+    yield from _pairs(found, checks)
+
+
+def _shares(counts: Sequence[FileCount], checks: Checks) -> Iterator[str]:
     rows = sum(count.rows for count in counts)
-    shares = (
-        (Reject.EMPTY, "have an empty side", checks.max_empty_fraction, "maxEmptyFraction"),
-        (
-            Reject.COPY,
-            "have a target that is the source",
-            checks.max_copy_fraction,
-            "maxCopyFraction",
-        ),
-        (Reject.DUPLICATE, "are duplicates", checks.max_duplicate_fraction, "maxDuplicateFraction"),
+    empty, copies, twice = (
+        "have an empty side",
+        "have a target that is the source",
+        "are duplicates",
     )
-    for why, what, limit, name in shares:
+    for why, what, limit, name in (
+        (Reject.EMPTY, empty, checks.max_empty_fraction, "maxEmptyFraction"),
+        (Reject.COPY, copies, checks.max_copy_fraction, "maxCopyFraction"),
+        (Reject.DUPLICATE, twice, checks.max_duplicate_fraction, "maxDuplicateFraction"),
+    ):
         number = total(counts, why)
         if number > float(limit) * rows:
             yield (
                 f"{number:,} of {rows:,} training rows ({number / rows:.1%}) {what} (first: "
-                f"{first(counts, why)}), "
-                f"data.checks.{name} allows {float(limit):.1%}: remove them, or raise the limit"
+                f"{first(counts, why)}), data.checks.{name} allows {float(limit):.1%}: remove "
+                "them, or raise the limit"
             )
+
+
+def _overlap(found: Survey, checks: Checks) -> Iterator[str]:
     tested = len(found.test.fingerprints)
-    overlapping = found.overlaps.get(Reject.TEST_OVERLAP, 0)
-    if tested and overlapping > float(checks.max_test_overlap) * tested:
+    number = found.overlaps.get(Reject.TEST_OVERLAP, 0)
+    if tested and number > float(checks.max_test_overlap) * tested:
         yield (
-            f"{overlapping:,} of {tested:,} test sentences ({overlapping / tested:.1%}) stand in "
-            f"the training files too (first: {first(counts, Reject.TEST_OVERLAP)}), "
+            f"{number:,} of {tested:,} test sentences ({number / tested:.1%}) stand in the "
+            f"training files too (first: {first(found.train.counts, Reject.TEST_OVERLAP)}), "
             f"data.checks.maxTestOverlap allows {float(checks.max_test_overlap):.1%}: scores would "
             "be worth nothing. Remove them from training; with a higher limit they are left out of "
             "training and counted"
         )
-    pairs = int(np.count_nonzero(found.keep))
+
+
+def _pairs(found: Survey, checks: Checks) -> Iterator[str]:
+    counts = found.train.counts
+    rows, pairs = sum(count.rows for count in counts), int(np.count_nonzero(found.keep))
     if pairs < checks.min_pairs:
         yield (
             f"{pairs:,} usable pairs in {rows:,} training rows, data.checks.minPairs asks for "
-            f"{checks.min_pairs:,}: "
-            f"add data, or lower the limit. Not used: {_summary(counts) or 'none'}"
+            f"{checks.min_pairs:,}: add data, or lower the limit. Not used: "
+            f"{_summary(counts) or 'none'}"
         )
 
 

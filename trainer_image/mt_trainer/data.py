@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -68,44 +67,61 @@ def divide(found: Survey, seed: int, folder: Path) -> Corpus:
     Raises:
         DataError: one of them would be empty.
     """
-    least = None if found.validation else _threshold(found, seed)
-    statistics, pairs, held_out = Statistics(), 0, 0
-    digests = [hashlib.sha256(), hashlib.sha256()]
-    train, validation = folder / "train.tsv", folder / "validation.tsv"
-    with train.open("wb") as kept, validation.open("wb") as held:
+    statistics = Statistics()
+    with _Text(folder / "train.tsv") as train, _Text(folder / "validation.tsv") as validation:
+        least = None if found.validation else _threshold(found, seed)
         for lines, rows in found.train.chosen(found.keep):
             out = np.zeros(len(rows), bool)
             if least is not None:
                 out = _keys(found.train, rows, seed) <= least
-                held_out += _write(list(compress(lines, out)), held, digests[1])
-            mine = list(compress(lines, ~out))
-            pairs += _write(mine, kept, digests[0])
-            statistics.add(b"".join(mine).decode(), rows[~out])
+                validation.add(list(compress(lines, out)))
+            statistics.add(train.add(list(compress(lines, ~out))).decode(), rows[~out])
         if found.validation:
             for lines, _ in found.validation[0].chosen(found.validation[1]):
-                held_out += _write(lines, held, digests[1])
+                validation.add(lines)
     found.train.text.unlink()  # room for the tokens
-    if not held_out:
+    counts = found.validation[0].counts if found.validation else ()
+    if not validation.pairs:
         raise DataError(
-            "no usable pair in the validation files "
-            f"({', '.join(count.uri for count in found.validation[0].counts)}): correct or remove "
-            "them"
-            if found.validation
-            else "nothing can be held out for validation: add data, or name validation files"
+            f"no usable pair in the validation files ({', '.join(count.uri for count in counts)}): "
+            "correct or remove them"
         )
+    digests = train.digest.digest() + validation.digest.digest()
     return Corpus(
-        train=train,
-        validation=validation,
-        pairs=pairs,
-        validation_pairs=held_out,
-        digest="sha256:" + hashlib.sha256(b"".join(d.digest() for d in digests)).hexdigest(),
+        train=train.path,
+        validation=validation.path,
+        pairs=train.pairs,
+        validation_pairs=validation.pairs,
+        digest="sha256:" + hashlib.sha256(digests).hexdigest(),
         counts=found.train.counts,
-        validation_counts=found.validation[0].counts if found.validation else (),
+        validation_counts=counts,
         test=found.test,
         statistics=statistics,
         where=found.train.where,
         validation_in_test=found.validation_in_test,
     )
+
+
+class _Text:
+    """A file of pairs that is being written, their number, and their digest."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.pairs, self.digest = path, 0, hashlib.sha256()
+
+    def __enter__(self) -> _Text:
+        self._stream = self.path.open("wb")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def add(self, lines: Sequence[bytes]) -> bytes:
+        """Write some lines, and return them as one text."""
+        text = b"".join(lines)
+        self._stream.write(text)
+        self.digest.update(text)
+        self.pairs += len(lines)
+        return text
 
 
 def _threshold(found: Survey, seed: int) -> np.uint64:
@@ -134,11 +150,3 @@ def _threshold(found: Survey, seed: int) -> np.uint64:
 
 def _keys(spool: Spool, rows: np.ndarray, seed: int) -> np.ndarray:
     return mixed(spool.sources[rows].astype(np.uint64), np.uint64(seed % 2**64))
-
-
-def _write(lines: Sequence[bytes], stream: BinaryIO, digest: hashlib._Hash) -> int:
-    """Write lines, take them into a digest, and return their number."""
-    text = b"".join(lines)
-    stream.write(text)
-    digest.update(text)
-    return len(lines)
