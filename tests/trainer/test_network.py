@@ -226,7 +226,8 @@ def run(case: Case, folder: Path, killed_after: int = 0) -> dict[int, float | No
         report,
         lambda: float(next(ticks)),
     )
-    fit(learner(case), plan, Store(folder, "id"))
+    side_by_side = Device(micro_batch_tokens=64, workers=2)
+    fit(learner(case, used=side_by_side), plan, Store(folder, "id"))
     return curve
 
 
