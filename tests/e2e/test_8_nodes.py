@@ -20,13 +20,13 @@ INDEX = "batch.kubernetes.io/job-completion-index"
 
 
 def run() -> dict[str, Any]:
-    """A run without a model, on two nodes, that saves every second."""
+    """A run without a model, on two nodes, long enough to be caught in the middle."""
     spec = toy.model(RUN)["spec"]
-    spec.pop("rollout")
+    del spec["rollout"], spec["serving"]["resources"]  # a run serves nothing
     spec["training"] |= {
         "nodes": 2,
-        "budget": {"maxEpochs": 8},
-        "env": [{"name": "MT_CHECKPOINT_SECONDS", "value": "1"}],
+        "optimizer": {"learningRate": "0.005", "warmupSteps": 100, "batchTokens": 1024},
+        "budget": {"maxEpochs": 10},  # each ends with a checkpoint
         "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "3Gi"}},
     }
     return {
