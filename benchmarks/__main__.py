@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-NAMES = ("analysis", "gate", "training-scale", "training-throughput")
+NAMES = ("analysis", "gate", "training-quality", "training-scale", "training-throughput")
 
 
 def main() -> None:
