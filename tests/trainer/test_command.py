@@ -41,6 +41,27 @@ def call(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], log: Path
     return main(["train", "--termination-log", str(log)])
 
 
+@pytest.mark.parametrize(
+    ("signal", "code", "said"),
+    [
+        pytest.param(0, 1, "InternalError", id="a fault of ours is told"),
+        pytest.param(143, 143, "", id="after a signal it is what a library made of the exit"),
+    ],
+)
+def test_an_error_that_nobody_foresaw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signal: int, code: int, said: str
+) -> None:
+    def fail(options: object, stopper: Stopper) -> None:
+        stopper.code = signal
+        raise AssertionError("in the middle of a library")
+
+    monkeypatch.setattr("mt_trainer.commands.train.run", fail)
+    log = tmp_path / "log"
+    assert call(monkeypatch, {}, log) == code
+    assert said in log.read_text()
+    assert bool(said) == bool(log.read_text())
+
+
 def corpus(content: bytes | None) -> Any:
     return lambda out: None if content is None else (out.parent / "train.tsv").write_bytes(content)
 

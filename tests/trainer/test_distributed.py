@@ -72,6 +72,12 @@ def test_a_wish_to_stop_is_heard_at_the_next_agreement() -> None:
             id="a broken connection is a lost node",
         ),
         pytest.param(
+            ValueError("UNKNOWN: Gloo AllGather failed: Connection reset by peer"),
+            NodesError,
+            id="a broken connection that is told of late is one too",
+        ),
+        pytest.param(ValueError("no such shape"), ValueError, id="a fault of ours is one"),
+        pytest.param(
             jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"),
             jax.errors.JaxRuntimeError,
             id="too little memory is not",

@@ -24,10 +24,9 @@ from tests.trainer import builders, engines
 from mt_contract import names
 from mt_contract.errors import BadArtifactError, DivergedError
 from mt_trainer import config, import_config, importing
-from mt_trainer.__main__ import main
 from mt_trainer.checkpoint import Position
 from mt_trainer.progress import Board
-from mt_trainer.signals import StoppedError, Stopper
+from mt_trainer.signals import StoppedError
 from mt_trainer.tracker import Tracker
 from mt_trainer.tracking import facts, outbox
 from mt_trainer.tracking.experiment import Experiment, following
@@ -296,24 +295,22 @@ def test_a_server_that_does_not_answer_stops_nothing(
 
 
 @pytest.mark.slow
-def test_a_training_succeeds_beside_a_server_that_is_down(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_training_succeeds_beside_a_server_that_is_down(tmp_path: Path) -> None:
     with socket.socket() as taken:  # bound, and nobody listens
         taken.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        assert train(tmp_path, monkeypatch, uri) == 0
+        assert train(tmp_path, uri) == 0
     assert (tmp_path / "out" / names.MODEL_FOLDER / "manifest.json").exists()
 
 
-def train(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str) -> int:
-    """Call the program as the operator does."""
-    monkeypatch.setattr(Stopper, "install", lambda self: None)
+def train(folder: Path, uri: str) -> int:
+    """Run the program as a Job does: a process of its own, which sets up TensorFlow for itself."""
     builders.write(folder / "train.tsv", builders.pairs(300))
     tracking = json.dumps({"trackingUri": uri, "experiment": "whole"})
-    for name, value in (builders.environment(folder / "out") | {"MT_TRACKING": tracking}).items():
-        monkeypatch.setenv(name, value)
-    return main(["train", "--termination-log", str(folder / "log")])
+    ours = {"MT_TRACKING": tracking, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = os.environ | builders.environment(folder / "out") | ours
+    command = [sys.executable, "-m", "mt_trainer", "train"]
+    return subprocess.run(command, env=environment, check=False, timeout=300).returncode
 
 
 # A real server.
@@ -389,10 +386,8 @@ def of_experiment(given: config.Job, name: str) -> config.Job:
 
 
 @pytest.mark.slow
-def test_a_whole_training_stands_in_mlflow(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_uri: str
-) -> None:
-    assert train(tmp_path, monkeypatch, mlflow_uri) == 0
+def test_a_whole_training_stands_in_mlflow(tmp_path: Path, mlflow_uri: str) -> None:
+    assert train(tmp_path, mlflow_uri) == 0
     (run,) = runs_of(mlflow_uri, "whole")
     assert (run.info.status, run.info.run_name) == ("FINISHED", "pt-en-1")
     assert run.data.params["training.architecture.modelDimension"] == "32"

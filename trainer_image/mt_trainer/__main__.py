@@ -55,6 +55,9 @@ def _run(options: argparse.Namespace, stopper: Stopper) -> tuple[Message | None,
     except ProgramError as error:
         return _failure(error)
     except Exception as error:
+        if stopper.code:  # a library met the exit that a signal began, and made its own error of it
+            _log.info("stopped by a signal")
+            return None, stopper.code
         _log.exception("a fault of the trainer")
         return Failure(
             "InternalError", f"{type(error).__name__}: {error} (the log has the details)"

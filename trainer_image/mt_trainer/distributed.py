@@ -66,8 +66,10 @@ def together() -> Iterator[None]:
     """
     try:
         yield
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" in str(error):
+    except (jax.errors.JaxRuntimeError, ValueError) as error:
+        # A broken connection is told of as a ValueError where a result had not been asked for yet.
+        ours = isinstance(error, ValueError) and "Gloo" not in str(error)
+        if ours or "RESOURCE_EXHAUSTED" in str(error):
             raise
         raise _lost(error) from error
     except (StoppedError, DivergedError):
