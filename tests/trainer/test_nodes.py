@@ -110,7 +110,13 @@ def test_two_nodes_learn_what_one_learns(
     ("victim", "number", "codes"),
     [
         pytest.param(1, signal.SIGKILL, (LOST, (-signal.SIGKILL,)), id="a helper killed"),
-        pytest.param(1, signal.SIGTERM, ((STOPPED,), (STOPPED,)), id="a helper asked to end"),
+        pytest.param(
+            1,
+            signal.SIGTERM,
+            ((STOPPED,), (STOPPED,)),
+            id="a helper asked to end",
+            marks=pytest.mark.skipif(not LONG, reason="part of make test-all"),
+        ),
         pytest.param(
             0,
             signal.SIGKILL,
