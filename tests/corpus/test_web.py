@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.corpus.numbered import LONG, MANY, MIDDLE, ROWS, TEXT, read
 from tests.corpus.servers import Page, Site, certificate, serving
 from tests.corpus.tables import table
 
@@ -17,19 +18,6 @@ from mt_corpus import places, steady, web
 from mt_corpus.files import File
 from mt_corpus.reading import read_rows
 from mt_corpus.rows import Row
-
-ROWS, MANY = 5_000, 100_000
-TEXT, LONG = (
-    "".join(f"frase {n}\tsentence {n}\n" for n in range(rows)).encode() for rows in (ROWS, MANY)
-)
-MIDDLE = len(LONG) // 2  # more than sockets and buffers hold: what is cut there was read before
-
-
-def read(uri: str) -> int:
-    """Return how many pairs there are, if they are those of TEXT or LONG."""
-    rows = list(read_rows(File(uri, uri)))
-    assert rows == [Row(n + 1, f"frase {n}", f"sentence {n}") for n in range(len(rows))]
-    return len(rows)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import struct
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +16,7 @@ import pytest
 import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.trainer import builders, engines
+from tests.trainer import builders, engines, program
 
 from mt_contract import artifact, names, report
 from mt_contract.artifact import Manifest, Tokens
@@ -426,27 +424,17 @@ def test_languages_that_are_not_two_are_refused(languages: str) -> None:
         import_config.pair(languages)
 
 
-def program(*arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mt_trainer", *arguments],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.slow
 def test_a_trained_model_is_imported_by_its_parts_and_translates_alike(tmp_path: Path) -> None:
     over = {"training": {"budget": {"maxEpochs": 2}}}
-    program("train", str(builders.recipe_file(tmp_path, over)), "--out", str(tmp_path / "trained"))
+    program.run(
+        "train", str(builders.recipe_file(tmp_path, over)), "--out", str(tmp_path / "trained")
+    )
     model = tmp_path / "trained/model"
     shutil.copytree(model / "ctranslate2", tmp_path / "parts")
     shutil.copy(model / "vocabulary.model", tmp_path / "parts/spm.model")
     arguments = ("--out", str(tmp_path / "imported"), "--languages", "en-eo")
-    program("import", str(tmp_path / "parts"), *arguments)
+    program.run("import", str(tmp_path / "parts"), *arguments)
     manifest = artifact.verify(tmp_path / "imported/model")
     assert (manifest.tokens, manifest.max_tokens) == (Tokens(end="</s>"), 24)
     for name in ("ctranslate2/model.bin", "vocabulary.model"):

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.trainer import builders
+from tests.trainer import builders, program
 
 from mt_contract import artifact, names, report
 from mt_contract.artifact import Manifest
@@ -212,25 +209,12 @@ def test_it_is_as_good_as_its_parent_at_once(tmp_path: Path) -> None:
     assert again.best < end.best < fresh.validate(batches)
 
 
-def train(*arguments: str) -> None:
-    """Train in a process of its own, as a person does."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mt_trainer", "train", *arguments],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.slow
 def test_a_whole_training_starts_from_another(tmp_path: Path) -> None:
     recipe = str(builders.recipe_file(tmp_path, {"training": {"budget": {"maxEpochs": 3}}}))
     parent, child = tmp_path / "parent", tmp_path / "child"
-    train(recipe, "--out", str(parent))
-    train(recipe, "--out", str(child), "--start-from", str(parent / "model"))
+    program.run("train", recipe, "--out", str(parent))
+    program.run("train", recipe, "--out", str(child), "--start-from", str(parent / "model"))
     before, after = (json.loads((out / "train-result.json").read_text()) for out in (parent, child))
     loss, less = (float(result["metrics"]["validationLoss"]) for result in (before, after))
     assert less < loss
