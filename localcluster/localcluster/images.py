@@ -37,6 +37,7 @@ USER 65535:65535
 ENTRYPOINT ["/bin/sleep", "infinity"]
 """
 BUILD_SECONDS = 1800
+KEPT = 12  # builds under one name: two of an image that has six variants
 
 
 def base_image() -> str:
@@ -66,11 +67,14 @@ class Builder:
 
     def image_id(self, tag: str) -> str | None:
         """Return the image's ID (`sha256:…`), or None where there is no such image."""
-        found = self._buildah(
+        return image_ids(self._listed()).get(tag)
+
+    def _listed(self) -> str:
+        """Return the list of all tags with their IDs, the newest image first."""
+        return self._buildah(
             "images", "--all", "--no-trunc", "--format", "{{.Name}}:{{.Tag}} {{.ID}}",
             what="listing images",
         )  # fmt: skip
-        return image_ids(found).get(tag)
 
     def build(self, image: ImageBuild) -> str:
         """Build an image unless its content has been built, and return its ID.
@@ -89,8 +93,17 @@ class Builder:
             if self.image_id(tag) is None:
                 with self._progress.step(f"built {image.tag}"):
                     self._build(image, tag)
+                self._forget_older(tag)
             self._buildah("tag", tag, image.tag, what=f"tagging {image.tag}")
         return self.require(image.tag)
+
+    def _forget_older(self, tag: str) -> None:
+        """Remove what was built long before under this name: a disk does not fill with the past."""
+        for old in older(self._listed(), tag.rpartition(":")[0], KEPT):
+            try:
+                self._buildah("rmi", old, what=f"removing {old}")
+            except ClusterError as error:  # it is in use, or somebody else has removed it
+                self._progress.say(f"{old} is kept: {error}")
 
     def _build(self, image: ImageBuild, content: str) -> None:
         name = re.sub(r"\W+", "-", image.tag)
@@ -185,6 +198,12 @@ class Builder:
                 "TMPDIR": str(self._cache.images / "tmp"),
             },
         )  # fmt: skip
+
+
+def older(table: str, name: str, kept: int) -> list[str]:
+    """Return the tags of an image's builds but the newest ``kept``, out of the builder's list."""
+    tags = [line.split()[0] for line in table.splitlines() if line.strip()]
+    return [tag for tag in tags if tag.startswith(f"{name}:content-")][kept:]
 
 
 def image_ids(table: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 from localcluster.errors import ClusterError
 from localcluster.image_content import ImageBuild, content_digest, copied_files, copied_sources
 from localcluster.image_store import has, listed
-from localcluster.images import image_ids
+from localcluster.images import image_ids, older
 from localcluster.pip_settings import pip_settings
 
 DOCKERFILE = """\
@@ -102,6 +102,19 @@ def test_a_missing_dockerfile_is_named(tmp_path: Path) -> None:
 def test_ids_of_built_images_are_read() -> None:
     table = "localhost/pause:1      sha256:aa\n<none>:<none>  sha256:bb\n\n"
     assert image_ids(table)["localhost/pause:1"] == "sha256:aa"
+
+
+def test_only_the_newest_builds_of_a_name_are_kept() -> None:
+    table = """\
+localhost/x:1 sha256:d
+localhost/x:content-d sha256:d
+localhost/x-faulty:content-c sha256:c
+<none>:<none> sha256:b2
+localhost/x:content-b sha256:b
+localhost/x:content-a sha256:a
+"""
+    assert older(table, "localhost/x", 1) == ["localhost/x:content-b", "localhost/x:content-a"]
+    assert older(table, "localhost/x", 3) == []
 
 
 STORE = """\
