@@ -82,6 +82,6 @@ def test_a_micro_batch_follows_from_the_gpus_memory(
 def test_a_micro_batch_that_is_no_number_is_refused(
     monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setenv("MT_MICRO_BATCH_TOKENS", text)
-    with pytest.raises(ConfigurationError, match="MT_MICRO_BATCH_TOKENS"):
+    monkeypatch.setenv("MICRO_BATCH_TOKENS", text)
+    with pytest.raises(ConfigurationError, match="MICRO_BATCH_TOKENS"):
         device._override()

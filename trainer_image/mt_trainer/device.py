@@ -19,7 +19,7 @@ _CGROUPS = Path("/sys/fs/cgroup")
 CPU_MICRO_BATCH = 2048  # tokens: enough for efficient products, few enough to stay in the cache
 CPU_LOGITS = 1 << 22  # 16 MiB, which is about what a core has of the cache
 GPU_LOGITS = 1 << 26
-_OVERRIDE = "MT_MICRO_BATCH_TOKENS"
+_OVERRIDE = "MICRO_BATCH_TOKENS"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def prepare(training: Training) -> Device:
     """Set up TensorFlow for this machine; called once, before anything is computed.
 
     Raises:
-        ConfigurationError: MT_MICRO_BATCH_TOKENS is no number.
+        ConfigurationError: MICRO_BATCH_TOKENS is no number.
     """
     quiet_environment()
     with silent():
