@@ -106,7 +106,8 @@ def train_while_killing(
         number = chance.choice([signal.SIGKILL, signal.SIGTERM])
         try:
             last = len(tally.signals) >= KILLS
-            code = process.wait(PATIENCE if last else chance.uniform(0, 1.1 * duration))
+            # Of an attempt that goes on from a checkpoint this reaches beyond the end.
+            code = process.wait(PATIENCE if last else chance.uniform(0, 0.7 * duration))
             assert code == 0, log(place, out).read_text()[-2000:]
             tally.finished.append(out)
             return
