@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt_trainer import batches, packing, shapes
+from mt_trainer import batches, shapes
 
 LENGTHS = st.lists(st.tuples(st.integers(2, 64), st.integers(2, 64)), min_size=1, max_size=200)
 
@@ -137,34 +137,12 @@ def test_no_other_division_into_shapes_has_less_padding(
 
 
 @given(LENGTHS, st.integers(0, 300))
-def test_shapes_and_packed_rows_go_on_where_they_were(
-    pairs: list[tuple[int, int]], done: int
-) -> None:
+def test_shapes_go_on_where_they_were(pairs: list[tuple[int, int]], done: int) -> None:
     lengths = np.array(pairs)
     chosen = shapes.choose(shapes.histogram(lengths), 200)
     whole = [(shape, rows.tolist()) for shape, rows in shapes.plan(lengths, chosen, 7, 1)]
     rest = [(shape, rows.tolist()) for shape, rows in shapes.plan(lengths, chosen, 7, 1, done)]
     assert rest == whole[done:]
-    packed = [[row.tolist() for row in batch] for batch in packing.plan(lengths, 2, 64, 7, 1)]
-    left = [[row.tolist() for row in batch] for batch in packing.plan(lengths, 2, 64, 7, 1, done)]
-    assert left == packed[done:]
-
-
-@given(LENGTHS, st.integers(1, 5), st.integers(64, 200))
-def test_packed_rows_hold_every_pair_once_and_overflow_nowhere(
-    pairs: list[tuple[int, int]], rows: int, row_tokens: int
-) -> None:
-    lengths = np.array(pairs)
-    plan = list(packing.plan(lengths, rows, row_tokens, 7, 0))
-    assert sorted(np.concatenate([row for batch in plan for row in batch])) == everything(pairs)
-    assert all(len(batch) == rows for batch in plan[:-1])
-    assert all((lengths[row].sum(0) <= row_tokens).all() for batch in plan for row in batch)
-
-
-def test_95_percent_of_tokens_are_real_in_packed_rows() -> None:
-    lengths = realistic(20_000)
-    plan = packing.plan(lengths, 16, 256, 7, 0)
-    assert packing.real_share(lengths, plan, 16, 256) >= 0.95
 
 
 def test_fixed_shapes_waste_less_the_more_there_are() -> None:

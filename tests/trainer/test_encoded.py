@@ -47,30 +47,6 @@ def test_a_batch_of_a_fixed_shape_wants_nothing_of_the_rows_without_a_pair() -> 
     assert batch.wanted.tolist() == [[7, EOS, PAD], [PAD, PAD, PAD]]
 
 
-def test_a_packed_row_tells_its_pairs_apart() -> None:
-    pairs = [([5, 6], [7]), ([8], [9, 10]), ([11], [12])]
-    batch = of(pairs).packed([np.array([1, 0]), np.array([2])], (3, 6, 6))
-    assert batch.source.tolist() == [
-        [8, EOS, 5, 6, EOS, PAD],
-        [11, EOS, PAD, PAD, PAD, PAD],
-        [EOS, PAD, PAD, PAD, PAD, PAD],
-    ]
-    assert batch.given.tolist() == [
-        [BOS, 9, 10, BOS, 7, PAD],
-        [BOS, 12, PAD, PAD, PAD, PAD],
-        [BOS, PAD, PAD, PAD, PAD, PAD],
-    ]
-    assert batch.wanted.tolist() == [
-        [9, 10, EOS, 7, EOS, PAD],
-        [12, EOS, PAD, PAD, PAD, PAD],
-        [PAD] * 6,
-    ]
-    assert batch.source_segments.tolist() == [[1, 1, 2, 2, 2, 0], [1, 1, 0, 0, 0, 0], [0] * 6]
-    assert batch.source_places.tolist() == [[0, 1, 0, 1, 2, 0], [0, 1, 0, 0, 0, 0], [0] * 6]
-    assert batch.target_segments.tolist() == [[1, 1, 1, 2, 2, 0], [1, 1, 0, 0, 0, 0], [0] * 6]
-    assert batch.target_places.tolist() == [[0, 1, 2, 0, 1, 0], [0, 1, 0, 0, 0, 0], [0] * 6]
-
-
 @pytest.mark.parametrize("chunk", [1, 7, 8192])
 def test_text_comes_back_from_its_tokens_without_what_is_over_long(
     tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch

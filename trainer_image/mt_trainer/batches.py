@@ -3,7 +3,7 @@
 The batches of an epoch follow from (lengths, seed, epoch) alone, so a training that was interrupted
 goes on with the very batch it was at. They are planned pool by pool, while they are asked for: a
 pool is a random part of the corpus, of the same size for any corpus. Lengths differ from batch to
-batch; where a step is compiled for fixed lengths, ``shapes`` and ``packing`` plan instead.
+batch; where a step is compiled for fixed lengths, ``shapes`` plans instead.
 """
 
 from __future__ import annotations

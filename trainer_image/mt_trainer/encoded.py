@@ -31,24 +31,6 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Packed(Batch):
-    """A batch whose rows hold several pairs one after the other.
-
-    Attributes:
-        source_segments: ``[rows, source length]``, from 1: which pair of its row a token is of; 0
-            is padding.
-        source_places: ``[rows, source length]``, from 0: where in its sentence a token stands.
-        target_segments: ``[rows, target length]``, likewise.
-        target_places: ``[rows, target length]``, likewise.
-    """
-
-    source_segments: np.ndarray
-    source_places: np.ndarray
-    target_segments: np.ndarray
-    target_places: np.ndarray
-
-
-@dataclass(frozen=True)
 class Encoded:
     """Pairs as token ids, without BOS and EOS. The arrays are mapped files where they are large.
 
@@ -77,65 +59,25 @@ class Encoded:
             shape: rows, source and target tokens of the arrays, where they are given; a row without
                 a pair holds an empty sentence, and nothing is wanted of it.
         """
+        lengths = self.lengths[rows].astype(np.int64)
         if shape is None:
-            source, target = self.lengths[rows].max(0)
-            shape = (len(rows), int(source), int(target))
-        own = np.arange(len(rows))
-        return Batch(*self._laid(rows, own, np.zeros((2, len(rows)), np.int64), shape)[:3])
-
-    def packed(self, rows: Sequence[np.ndarray], shape: tuple[int, int, int]) -> Packed:
-        """Return rows of several pairs each as arrays.
-
-        Args:
-            rows: of each row the pairs.
-            shape: rows, source and target tokens of the arrays.
-        """
-        pairs = np.concatenate(rows)
-        counts = np.array([len(row) for row in rows])
-        row, segment = _spread(counts)
-        lengths = self.lengths[pairs].astype(np.int64).T
-        before = np.cumsum(lengths, 1) - lengths
-        offsets = before - before[:, np.cumsum(counts) - counts][:, row]
-        source, given, wanted, of_source, of_target = self._laid(pairs, row, offsets, shape)
-        sides: list[np.ndarray] = []
-        for side, (which, place, at) in enumerate((of_source, of_target)):
-            segments, places = (np.zeros((shape[0], shape[1 + side]), np.int32) for _ in range(2))
-            segments[row[which], at] = segment[which] + 1
-            places[row[which], at] = place
-            sides += [segments, places]
-        return Packed(source, given, wanted, *sides)
-
-    def _laid(
-        self, pairs: np.ndarray, row: np.ndarray, offsets: np.ndarray, shape: tuple[int, int, int]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, _Places, _Places]:
-        """Return the three arrays of a batch, and where the tokens of either side stand in them.
-
-        Args:
-            pairs: which pairs.
-            row: ``[len(pairs)]``, the row of each.
-            offsets: ``[2, len(pairs)]``, where in its row each source and target begins.
-            shape: rows, source and target tokens of the arrays.
-        """
-        count, width, height = shape
-        source = np.full((count, width), PAD, np.int32)
-        given, wanted = (np.full((count, height), PAD, np.int32) for _ in range(2))
+            width, height = lengths.max(0)
+            shape = (len(rows), int(width), int(height))
+        source = np.full(shape[:2], PAD, np.int32)
+        given, wanted = (np.full((shape[0], shape[2]), PAD, np.int32) for _ in range(2))
         source[:, 0], given[:, 0] = EOS, BOS
-        lengths = self.lengths[pairs].astype(np.int64).T
-        starts = self.starts[pairs]
-        laid = []
-        for side, begins in enumerate((starts, starts + lengths[0] - 1)):
-            which, place = _spread(lengths[side])
-            laid.append((which, place, offsets[side][which] + place))
-            ids = np.full(len(which), EOS, np.int32)
-            said = place < lengths[side][which] - 1
-            ids[said] = self.tokens[(begins[which] + place)[said]]
-            (source, wanted)[side][row[which], laid[side][2]] = ids
-        which, place, at = laid[1]
-        given[row[which], at] = np.where(place, wanted[row[which], at - 1], BOS)
-        return source, given, wanted, laid[0], laid[1]
+        starts = self.starts[rows]
+        self._lay(source, starts, lengths[:, 0])
+        self._lay(wanted, starts + lengths[:, 0] - 1, lengths[:, 1])
+        row, place = _spread(lengths[:, 1] - 1)
+        given[row, place + 1] = wanted[row, place]
+        return Batch(source, given, wanted)
 
-
-_Places = tuple[np.ndarray, np.ndarray, np.ndarray]  # of each token: pair, place in it, column
+    def _lay(self, ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> None:
+        """Write a sentence into each row of ``ids``, and EOS behind it."""
+        row, place = _spread(lengths - 1)
+        ids[row, place] = self.tokens[starts[row] + place]
+        ids[np.arange(len(lengths)), lengths - 1] = EOS
 
 
 def encode(
