@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,14 @@ async def listening(
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def refused(host: str = "127.0.0.1") -> Iterator[int]:
+    """Yield a port that is held and refuses, whatever else runs on the machine."""
+    with socket.socket() as held:
+        held.bind((host, 0))
+        yield held.getsockname()[1]
 
 
 def showing(exporter: Exporter) -> Handler:

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from tests.operator.shell.exporter import refused
 
 from mt_contract import names
 from mt_operator.shell import fetch
@@ -109,5 +110,9 @@ async def test_answer(
         await runner.cleanup()
 
 
-async def test_nobody_answers(session: aiohttp.ClientSession) -> None:
-    assert await read_progress(session, pod("127.0.0.1")) is None
+async def test_nobody_answers(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with refused() as port:
+        monkeypatch.setattr(names, "METRICS_PORT", port)
+        assert await read_progress(session, pod("127.0.0.1")) is None

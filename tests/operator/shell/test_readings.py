@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.operator.shell.exporter import Exporter, Handler, listening, pod, showing
+from tests.operator.shell.exporter import Exporter, Handler, listening, pod, refused, showing
 
 from mt_contract import names
 from mt_contract.defaults import ANALYSIS, Images
@@ -154,9 +154,13 @@ async def test_many_silent_pods_cost_no_more_than_a_few(
         pytest.param(False, 0, False, id="it is starting"),
     ],
 )
-async def test_pod_that_refuses(ready: bool, restarts: int, there: bool, session: Any) -> None:
+async def test_pod_that_refuses(
+    ready: bool, restarts: int, there: bool, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = pod("a", revision="r-1", ready=ready, restarts=restarts)
-    reading = await scrape(session, [found], ("r-1",), NOW)
+    with refused() as port:
+        monkeypatch.setattr(names, "METRICS_PORT", port)
+        reading = await scrape(session, [found], ("r-1",), NOW)
     assert ("r-1" in reading.pods) is there
 
 
