@@ -78,8 +78,12 @@ def stamp(uri: str, location: str) -> Stamp:
 
 def suffix(location: str) -> str:
     """Return the end of a file's name in lower case, from its last dot."""
-    path = location.partition("?")[0] if "://" in location else location
-    return PurePosixPath(path).suffix.lower()
+    return PurePosixPath(path_of(location)).suffix.lower()
+
+
+def path_of(location: str) -> str:
+    """Return a location without a URL's query."""
+    return location.partition("?")[0] if "://" in location else location
 
 
 def _place(uri: str, location: str) -> Place:

@@ -9,6 +9,7 @@ from mt_contract.errors import DataError
 from mt_corpus.files import File
 from mt_corpus.lines import NUL
 from mt_corpus.packing import packing
+from mt_corpus.places import path_of
 
 _PARQUET = b"PAR1"
 _TEXT = 1 << 16  # first bytes in which a text has no NUL
@@ -92,8 +93,7 @@ def format_of(file: File, head: bytes) -> str:
 
 def plain_name(location: str) -> str:
     """Return a location in lower case, without a URL's query and without .gz or .zst."""
-    path = location.partition("?")[0] if "://" in location else location
-    return path.lower().removesuffix(".gz").removesuffix(".zst")
+    return path_of(location).lower().removesuffix(".gz").removesuffix(".zst")
 
 
 def _named_format(file: File) -> str | None:

@@ -36,6 +36,9 @@ COORDINATOR_PORT = 8476  # of the first of the pods that train together, for the
 # Files of a run's folder, relative to it.
 MODEL_FOLDER = "model"
 TRAIN_RESULT = "train-result.json"
+DATASET = "dataset.json"  # what was found in the text
+METRICS = "metrics.jsonl"  # a line for each moment of a training
+MLFLOW_RUN = "mlflow.json"  # which run of an MLflow server it is told to
 EVALUATION_RESULT = "evaluation/result.json"
 TRANSLATIONS = "evaluation/translations.jsonl"
 

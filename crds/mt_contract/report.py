@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from mt_contract import storage
 from mt_contract.codec import from_json, to_json
 
 MAX_BYTES = 4096  # Kubernetes cuts a termination message there
@@ -128,9 +129,7 @@ def write(message: Message, *paths: str | Path) -> None:
     for path in map(Path, paths):
         if path.suffix == ".json":
             path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_name(f".{path.name}.aside")
-            aside.write_text(text, encoding="utf-8")
-            aside.replace(path)
+            storage.write_aside(path, text.encode())
         elif path.exists():
             path.write_text(text, encoding="utf-8")
 

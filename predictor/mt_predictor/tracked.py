@@ -12,9 +12,9 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from mt_contract import names
 from mt_predictor.settings import Environment
 
-NOTE = "mlflow.json"  # in the run's folder
 _SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
@@ -28,12 +28,14 @@ def tell(folder: Path, scores: Mapping[str, str], env: Environment) -> None:
         env: may hold MLflow's own variables: MLFLOW_TRACKING_TOKEN, or _USERNAME and _PASSWORD.
     """
     try:
-        note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+        note = json.loads((folder / names.MLFLOW_RUN).read_text(encoding="utf-8"))
         request = _request(note, scores, env)
     except FileNotFoundError:
         return  # nobody tracks
     except (OSError, ValueError, KeyError, TypeError) as error:
-        _log.warning("%s cannot be used (%s): the scores are not told", folder / NOTE, error)
+        _log.warning(
+            "%s cannot be used (%s): the scores are not told", folder / names.MLFLOW_RUN, error
+        )
         return
     try:
         urllib.request.urlopen(request, timeout=_SECONDS).close()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mt_contract import artifact
+from mt_contract import artifact, names
 
 _POINTS = 200  # of a curve
 _MOST = 40  # facts, files, reasons, rows of a table
@@ -34,7 +34,7 @@ def learning(folders: Iterable[Path]) -> dict[str, Any] | None:
     for folder in folders:
         training: list[tuple[int, float]] = []
         validation: list[tuple[int, float]] = []
-        for line in _lines(folder / "metrics.jsonl"):
+        for line in _lines(folder / names.METRICS):
             step, loss, other = (_number(line.get(k)) for k in ("step", "loss", "validationLoss"))
             if step is None:
                 continue
@@ -54,7 +54,7 @@ def dataset(folders: Iterable[Path], model: Path) -> dict[str, Any] | None:
         folders: where it may be.
         model: the artifact, whose profile tells how lengths are spread where that file does not.
     """
-    told = next((found for folder in folders if (found := _document(folder / "dataset.json"))), {})
+    told = next((found for folder in folders if (found := _document(folder / names.DATASET))), {})
     if not told:
         return None
     spread = _histograms(told) or _histograms(_document(model / artifact.PROFILE))

@@ -15,6 +15,7 @@ from mt_trainer import config, describe, pipeline
 from mt_trainer.clean import FileCount, Reject, Sample
 from mt_trainer.data import Corpus
 from mt_trainer.encoded import Encoded
+from mt_trainer.profile import profile
 from mt_trainer.statistics import Statistics
 from mt_trainer.survey import TestText
 
@@ -44,16 +45,18 @@ def test_anomalies_of_long_foreign_names_fit_into_a_termination_message() -> Non
         *(Path(), Path(), 1, 1, "sha256:" + "0" * 64, (count,) * 4, (), TestText(), statistics)
     )
     encoded = Encoded(np.zeros(0, np.uint16), np.zeros(1, int), np.ones((1, 2), int), over_long=5)
-    found = describe.dataset(
-        corpus, describe.text(corpus, None, None), encoded, encoded, vocabulary=300, wanted=8000
-    )["anomalies"]
+    told = describe.text(corpus, None, None)
+    known = profile(encoded)
+    found = describe.dataset(corpus, told, encoded, encoded, known, vocabulary=300, wanted=8000)[
+        "anomalies"
+    ]
     assert found[0].startswith("4 rows rejected as broken (first: 語")
     assert len(found) == 6
-    told = TrainResult(
+    result = TrainResult(
         artifact={"uri": "pvc://" + "a" * 500, "digest": "sha256:" + "0" * 64, "sizeBytes": 1},
         dataset={"digest": corpus.digest, "pairs": 1, "rejectedPairs": 1, "anomalies": found},
     )
-    assert len(report.encode(told).encode()) <= report.MAX_BYTES
+    assert len(report.encode(result).encode()) <= report.MAX_BYTES
 
 
 def test_what_was_found_in_the_files_is_told(tmp_path: Path) -> None:

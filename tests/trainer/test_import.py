@@ -18,13 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.trainer import builders, engines, program
 
-from mt_contract import artifact, names, report
+from mt_contract import artifact, names, report, resource
 from mt_contract.artifact import Manifest, Tokens
 from mt_contract.errors import BadArtifactError, ConfigurationError, ProgramError
 from mt_contract.report import Failure, TrainResult
 from mt_trainer import engine_file, import_config, importing
 from mt_trainer.__main__ import main
-from mt_trainer.import_config import Import, Origin
+from mt_trainer.import_config import Import
 from mt_trainer.signals import Stopper
 
 SOURCE, TARGET = engines.tokenizer(), engines.tokenizer(engines.TARGET_WORDS)
@@ -38,7 +38,7 @@ def asked(source: Path, digest: str | None = None, pair: tuple[str, str] = ("pt"
         out=source.parent / "out",
         uri="pvc://models/import-1",
         source=source,
-        origin=Origin(str(source), digest),
+        origin=resource.Import(str(source), digest),
         languages=pair,
     )
 

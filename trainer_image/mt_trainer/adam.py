@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-_BETA_1, _BETA_2, _EPSILON = 0.9, 0.98, 1e-9
-_ETA = 8.0
+from mt_trainer.schedule import BETA_1, BETA_2, EPSILON, ETA
 
 
 class Adam:
@@ -53,12 +52,12 @@ class Adam:
         """
         if self._clip:
             gradient *= tf.minimum(1.0, self._clip / (tf.norm(gradient) + 1e-12))
-        first = self.first.assign(_BETA_1 * self.first + (1 - _BETA_1) * gradient)
-        second = self.second.assign(_BETA_2 * self.second + (1 - _BETA_2) * tf.square(gradient))
-        scale = rate * tf.sqrt(1 - _BETA_2**step) / (1 - _BETA_1**step)
-        weights = self.weights() - scale * first / (tf.sqrt(second) + _EPSILON)
+        first = self.first.assign(BETA_1 * self.first + (1 - BETA_1) * gradient)
+        second = self.second.assign(BETA_2 * self.second + (1 - BETA_2) * tf.square(gradient))
+        scale = rate * tf.sqrt(1 - BETA_2**step) / (1 - BETA_1**step)
+        weights = self.weights() - scale * first / (tf.sqrt(second) + EPSILON)
         self.assign(weights)
-        self.mean.assign_add((weights - self.mean) * ((_ETA + 1) / (step + _ETA)))
+        self.mean.assign_add((weights - self.mean) * ((ETA + 1) / (step + ETA)))
 
 
 def assign(weights: Sequence[Any], vector: Any) -> None:

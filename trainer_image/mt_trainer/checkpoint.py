@@ -67,6 +67,18 @@ class Position:
     finished: bool = False
 
 
+def metadata(data: bytes) -> dict[str, str]:
+    """Return what is told of the arrays in a file of safetensors, which its header begins with.
+
+    Raises:
+        ValueError: it is no such file.
+        KeyError: nothing is told.
+    """
+    size = int.from_bytes(data[:8], "little")
+    found: dict[str, str] = json.loads(data[8 : 8 + size])["__metadata__"]
+    return found
+
+
 class Store:
     """The checkpoints of one training, in a folder of their own."""
 
@@ -121,8 +133,7 @@ class Store:
     def _read(self, path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         try:
             data = path.read_bytes()
-            size = int.from_bytes(data[:8], "little")
-            header = json.loads(data[8 : 8 + size])["__metadata__"]
+            header = metadata(data)
             arrays = load(data)
             position = json.loads(header["position"])
         except FileNotFoundError:

@@ -14,7 +14,7 @@ from mt_trainer.checks import first, total
 from mt_trainer.clean import FileCount, Reject, Sample
 from mt_trainer.data import Corpus
 from mt_trainer.encoded import Encoded
-from mt_trainer.profile import fallback, profile
+from mt_trainer.profile import fallback
 from mt_trainer.statistics import SIDES, Statistics, lengths
 
 _ANOMALIES, _ANOMALY = 6, 200  # how many, and of how many bytes, fit into a run's status
@@ -76,6 +76,7 @@ def dataset(
     told: Mapping[str, Any],
     train: Encoded,
     validation: Encoded,
+    profiled: Mapping[str, Any],
     vocabulary: int,
     wanted: int,
 ) -> dict[str, Any]:
@@ -86,10 +87,11 @@ def dataset(
         told: of the text, by ``text``.
         train: what is learned from.
         validation: what is measured by.
+        profiled: the document of ``profile.json``.
         vocabulary: pieces that there are.
         wanted: pieces that the recipe asks for.
     """
-    tokens = _tokens(train)
+    tokens = _tokens(train, profiled["features"])
     found = [*_of_rows(corpus), *_of_tokens(train, tokens, vocabulary, wanted), *told["anomalies"]]
     return {
         **told,
@@ -154,7 +156,7 @@ def _of_tokens(
             yield f"{share:.1%} of the {side} tokens spell characters that the vocabulary lacks"
 
 
-def _tokens(train: Encoded) -> dict[str, Any]:
+def _tokens(train: Encoded, features: Mapping[str, Any]) -> dict[str, Any]:
     """Return what ``profile.json`` counts, and lengths and fallback of either side."""
     counts = np.zeros((2, 1), np.int64)
     spelled = np.zeros(2, np.int64)
@@ -164,7 +166,7 @@ def _tokens(train: Encoded) -> dict[str, Any]:
         counts = np.pad(counts, ((0, 0), (0, max(0, int(own.max()) + 1 - counts.shape[1]))))
         counts += [np.bincount(side, minlength=counts.shape[1]) for side in own.T]
         spelled += fallback(train, rows).sum(0)
-    features = profile(train)["features"]
+    features = dict(features)
     sides = {}
     for number, side in enumerate(SIDES):
         every = int((counts[number] * np.arange(counts.shape[1])).sum())

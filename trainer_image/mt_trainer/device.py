@@ -86,8 +86,7 @@ def prepare(training: Training) -> Device:
         tf.config.experimental.set_memory_growth(gpu, True)
     cores = cpu_limit()
     able = all(map(_has_bfloat16, gpus)) if gpus else cpu_has_bfloat16()
-    wanted = training.precision == "BFloat16" or (training.precision == "Auto" and able)
-    policy = "mixed_bfloat16" if wanted else "float32"
+    policy = policy_of(training.precision, able)
     tokens = _override() or (
         gpu_micro_batch(_gpu_memory(), training.architecture) if gpus else CPU_MICRO_BATCH
     )
@@ -98,6 +97,12 @@ def prepare(training: Training) -> Device:
     keras.config.set_dtype_policy(policy)
     _log.info("training on %s, %s", f"{len(gpus)} GPU" if gpus else f"{cores} CPU cores", policy)
     return Device(len(gpus), policy, tokens, workers, GPU_LOGITS if gpus else CPU_LOGITS)
+
+
+def policy_of(precision: str, able: bool) -> str:
+    """Return Keras' name of a recipe's precision, on devices that are able of bfloat16 or not."""
+    wanted = precision == "BFloat16" or (precision == "Auto" and able)
+    return "mixed_bfloat16" if wanted else "float32"
 
 
 def cpu_has_bfloat16(cpus: Path = Path("/proc/cpuinfo")) -> bool:

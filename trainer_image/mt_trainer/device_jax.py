@@ -6,7 +6,7 @@ import importlib
 import logging
 import os
 
-from mt_trainer.device import Device, cpu_limit, silent
+from mt_trainer.device import Device, cpu_limit, policy_of, silent
 
 _log = logging.getLogger(__name__)
 
@@ -33,10 +33,8 @@ def prepare(precision: str) -> Device:
         importlib.import_module("tensorflow")  # Keras does it later, and not in silence
         devices = jax.local_devices()
     gpus = [device for device in devices if device.platform == "gpu"]
-    wanted = precision == "BFloat16" or (
-        precision == "Auto" and bool(gpus) and all(map(_has_bfloat16, gpus))
-    )
-    device = Device(len(gpus), "mixed_bfloat16" if wanted else "float32")
+    able = bool(gpus) and all(map(_has_bfloat16, gpus))
+    device = Device(len(gpus), policy_of(precision, able))
     keras.config.set_dtype_policy(device.policy)
     used = f"{len(gpus)} GPU" if gpus else f"{cpu_limit()} CPU cores"
     _log.info("training with JAX on %s, %s", used, device.policy)

@@ -21,7 +21,7 @@ from jax.experimental.multihost_utils import broadcast_one_to_all, process_allga
 from safetensors.numpy import load, save
 
 from mt_contract.errors import DivergedError, NodesError
-from mt_trainer.checkpoint import Arrays, Position, Store
+from mt_trainer.checkpoint import Arrays, Position, Store, metadata
 from mt_trainer.config import Node
 from mt_trainer.signals import StoppedError, Stopper
 
@@ -183,5 +183,4 @@ def _packed(found: Found | None) -> bytes:
 def _unpacked(data: bytes) -> Found | None:
     if not data:
         return None
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
-    return load(data), Position(**json.loads(header["position"]))
+    return load(data), Position(**json.loads(metadata(data)["position"]))

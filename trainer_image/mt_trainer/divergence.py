@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from mt_contract import names
 from mt_contract.errors import DataError
 from mt_trainer.statistics import SIDES
-
-DATASET = "dataset.json"
 
 
 def jensen_shannon(ours: Sequence[float], theirs: Sequence[float]) -> float:
@@ -36,11 +35,12 @@ def earlier(folder: Path | None) -> tuple[dict[str, Any] | None, str]:
     """
     if folder is None:
         return None, "there is no run before this one"
+    path = folder / names.DATASET
     try:
-        found = json.loads((folder / DATASET).read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
         _features(found["statistics"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return None, f"{folder / DATASET} cannot be compared with: {type(error).__name__}: {error}"
+        return None, f"{path} cannot be compared with: {type(error).__name__}: {error}"
     return found, ""
 
 

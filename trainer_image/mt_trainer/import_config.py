@@ -8,18 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mt_contract import resource
 from mt_contract.errors import ConfigurationError
 from mt_trainer.config import Tracking, optional, path_of, tracking_of, variable
 
 _PRIMARY = re.compile(r"[a-z]{2,3}")  # first part of a language tag; regions are capitals
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What ``import`` of a TrainingRun says."""
-
-    uri: str
-    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +33,7 @@ class Import:
     out: Path
     uri: str
     source: Path
-    origin: Origin
+    origin: resource.Import
     languages: tuple[str, str]
     tracking: Tracking | None = None
 
@@ -62,7 +55,7 @@ def from_environment(environment: Mapping[str, str]) -> Import:
         ConfigurationError: a variable is missing or cannot be understood.
     """
     variable(environment, "MT_IMPORT")
-    origin = optional(environment, "MT_IMPORT", Origin)
+    origin = optional(environment, "MT_IMPORT", resource.Import)
     assert origin is not None
     uri = variable(environment, "MT_OUTPUT")
     return Import(
@@ -87,7 +80,7 @@ def from_folder(source: Path, out: Path, languages: str) -> Import:
         out=out,
         uri=str(out),
         source=source,
-        origin=Origin(str(source)),
+        origin=resource.Import(str(source)),
         languages=pair(languages),
     )
 

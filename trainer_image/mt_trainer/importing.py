@@ -139,13 +139,8 @@ def _foreign(asked: Import, folder: Path) -> foreign.Model:
 
 
 def _result(asked: Import, place: Path) -> TrainResult:
-    manifest, digest = artifact.read_manifest(place)
     return TrainResult(
-        artifact={
-            "uri": f"{asked.uri}/{names.MODEL_FOLDER}",
-            "digest": digest,
-            "sizeBytes": manifest.size_bytes,
-        },
+        artifact=publish.reference(asked.uri, place),
         dataset={},
         usage={"cpuSeconds": round(time.process_time()), "gpuSeconds": 0},
     )

@@ -22,11 +22,8 @@ from mt_trainer import model
 from mt_trainer import weights as weights_by_name
 from mt_trainer.checkpoint import Arrays
 from mt_trainer.encoded import Batch
+from mt_trainer.schedule import BETA_1, BETA_2, EPSILON, ETA
 from mt_trainer.tokenizer import BOS, EOS, PAD
-
-# As in adam.py, which has TensorFlow's form of the same step.
-_BETA_1, _BETA_2, _EPSILON = 0.9, 0.98, 1e-9
-_ETA = 8.0
 
 
 class State(NamedTuple):
@@ -215,11 +212,11 @@ def _moved(state: State, gradient: Any, clip: float, rate: Any, number: Any) -> 
     """Return the state after a step of Adam with global clipping; see adam.py."""
     if clip:
         gradient *= jnp.minimum(1.0, clip / (jnp.linalg.norm(gradient) + 1e-12))
-    first = _BETA_1 * state.first + (1 - _BETA_1) * gradient
-    second = _BETA_2 * state.second + (1 - _BETA_2) * jnp.square(gradient)
-    scale = rate * jnp.sqrt(1 - _BETA_2**number) / (1 - _BETA_1**number)
-    weights = state.weights - scale * first / (jnp.sqrt(second) + _EPSILON)
-    mean = state.mean + (weights - state.mean) * ((_ETA + 1) / (number + _ETA))
+    first = BETA_1 * state.first + (1 - BETA_1) * gradient
+    second = BETA_2 * state.second + (1 - BETA_2) * jnp.square(gradient)
+    scale = rate * jnp.sqrt(1 - BETA_2**number) / (1 - BETA_1**number)
+    weights = state.weights - scale * first / (jnp.sqrt(second) + EPSILON)
+    mean = state.mean + (weights - state.mean) * ((ETA + 1) / (number + ETA))
     return State(weights, first, second, mean, state.random)
 
 

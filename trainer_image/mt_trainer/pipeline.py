@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sentencepiece
 
@@ -26,6 +26,7 @@ from mt_trainer import (
     divergence,
     encoded,
     profile,
+    publish,
     samples,
     tokenizer,
     warm_start,
@@ -42,9 +43,6 @@ from mt_trainer.tracking.experiment import Experiment, following
 from mt_trainer.tracking.system import Meter
 from mt_trainer.train import Plan
 
-if TYPE_CHECKING:
-    from mt_trainer import publish
-
 _CHECKPOINTS = "checkpoints"
 _log = logging.getLogger(__name__)
 
@@ -58,6 +56,7 @@ class Text:
     processor: sentencepiece.SentencePieceProcessor
     train: Encoded
     validation: Encoded
+    profile: dict[str, Any]  # profile.json
     document: dict[str, Any]  # dataset.json
 
 
@@ -144,7 +143,8 @@ def prepare(job: Job, folder: Path) -> Text:
             )
     size = processor.vocab_size()
     wanted = size if job.parent else training.vocabulary.size
-    document = describe.dataset(corpus, told, train, validation, size, wanted)
+    features = profile.profile(train)
+    document = describe.dataset(corpus, told, train, validation, features, size, wanted)
     document["anomalies"][:0] = warm_start.notes(job)
     _keep(job, document)
     _log.info(
@@ -153,13 +153,13 @@ def prepare(job: Job, folder: Path) -> Text:
         document["rejectedPairs"],
         validation.pairs,
     )
-    return Text(corpus, vocabulary, processor, train, validation, document)
+    return Text(corpus, vocabulary, processor, train, validation, features, document)
 
 
 def _keep(job: Job, document: Mapping[str, Any]) -> None:
     if job.node.leads:
         written = json.dumps(document, indent=1, ensure_ascii=False).encode()
-        storage.retried(lambda: storage.write_aside(job.out / divergence.DATASET, written))
+        storage.retried(lambda: storage.write_aside(job.out / names.DATASET, written))
 
 
 def _vocabulary(job: Job, corpus: Corpus) -> bytes:
@@ -193,15 +193,12 @@ def _train_and_publish(
     with tracker:
         tracker.expect(work.plan.steps_in_epoch)
         ended = backend.on_jax(work, job.node) if jax else backend.on_tensorflow(work)
-    # Imported only now: this loads TensorFlow, which bad data and a bad recipe need not wait for.
-    from mt_trainer import publish
-
     weights = work.store.best()
     assert weights is not None, "an epoch that ended left its weights"
     trained = publish.Trained(
         weights=weights["mean"],
         vocabulary=text.vocabulary,
-        profile=profile.profile(text.train),
+        profile=text.profile,
         dataset_digest=text.corpus.digest,
         samples=samples.of(text.corpus),
     )
@@ -246,20 +243,13 @@ def _work(
 
 def _export(job: Job, trained: publish.Trained) -> Path:
     """Publish what was learned, and return the artifact's place."""
-    from mt_trainer import publish
-
     device.full_precision()
     return publish.publish(publish.build(job, trained), job.out)
 
 
 def _result(job: Job, text: Text, position: Position, place: Path, gpus: int) -> TrainResult:
-    manifest, digest = artifact.read_manifest(place)
     return TrainResult(
-        artifact={
-            "uri": f"{job.uri}/{names.MODEL_FOLDER}",
-            "digest": digest,
-            "sizeBytes": manifest.size_bytes,
-        },
+        artifact=publish.reference(job.uri, place),
         dataset={
             key: text.document[key] for key in ("digest", "pairs", "rejectedPairs", "anomalies")
         },

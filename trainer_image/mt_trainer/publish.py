@@ -100,6 +100,16 @@ def _manifest(job: Job, trained: Trained) -> Manifest:
     )
 
 
+def reference(uri: str, place: Path) -> dict[str, Any]:
+    """Return how a result names the artifact in ``place``; ``uri`` is that of the run's folder."""
+    manifest, digest = artifact.read_manifest(place)
+    return {
+        "uri": f"{uri}/{names.MODEL_FOLDER}",
+        "digest": digest,
+        "sizeBytes": manifest.size_bytes,
+    }
+
+
 def publish(folder: Path, out: Path) -> Path:
     """Put a built artifact in place of what stands there, and return the place."""
     place, old = out / names.MODEL_FOLDER, out / _OLD

@@ -1,6 +1,13 @@
-"""The learning rate: a linear warm-up, then falling with the inverse square root of the step."""
+"""How the weights move: the learning rate of each step, and the numbers of Adam.
+
+The rate warms up linearly, then falls with the inverse square root of the step. The running mean of
+the weights weighs step t by (η+1)/(t+η).
+"""
 
 from __future__ import annotations
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.98, 1e-9
+ETA = 8.0
 
 
 def rate(step: int, peak: float, warmup: int) -> float:

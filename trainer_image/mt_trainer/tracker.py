@@ -13,6 +13,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from mt_contract import names
 from mt_contract.resource import Training
 from mt_trainer.checkpoint import Position
 from mt_trainer.progress import Board, Snapshot, format_metric
@@ -46,7 +47,7 @@ class Tracker:
             measure: tells the machine's load at a line.
         """
         self._board, self._training, self._measure = board, training, measure
-        self._path, self._budget = folder / "metrics.jsonl", training.budget
+        self._path, self._budget = folder / names.METRICS, training.budget
         self._records: tuple[Record, ...] = (
             MetricsFile(self._path),
             EventFile(folder / "tensorboard"),

@@ -19,6 +19,7 @@ from safetensors.numpy import load, save
 
 from mt_contract import storage
 from mt_contract.errors import BadArtifactError
+from mt_trainer.checkpoint import metadata
 from mt_trainer.model import Sizes, Transformer
 
 
@@ -66,8 +67,7 @@ def read(path: Path, sizes: Sizes) -> dict[str, np.ndarray]:
     """
     try:
         data = path.read_bytes()
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
-        written = json.loads(header["architecture"])
+        written = json.loads(metadata(data)["architecture"])
         arrays = load(data)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise BadArtifactError(f"{path} holds no weights of ours ({error})") from error

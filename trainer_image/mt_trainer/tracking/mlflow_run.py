@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mt_contract import storage
+from mt_contract import names, storage
 from mt_trainer.config import Tracking
 from mt_trainer.tracking import facts
 from mt_trainer.tracking.outbox import Mail
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Param, Run, RunTag
     from mlflow.tracking import MlflowClient
 
-FILE = "mlflow.json"  # in the run's folder; the evaluation reads it, too
 # What the client library reads. A user's own values win (spec.training.env).
 _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",  # seconds
@@ -48,7 +47,7 @@ class MlflowRun:
             parameters: of the recipe, by path.
             tags: known from the beginning; by ``facts.IDENTITY`` the run is found again.
         """
-        self._tracking, self._path, self._name = tracking, folder / FILE, name
+        self._tracking, self._path, self._name = tracking, folder / names.MLFLOW_RUN, name
         self._parameters, self._tags = parameters, tags
         self._client: MlflowClient | None = None
         self._run_id: str | None = None
@@ -128,7 +127,7 @@ class MlflowRun:
 def link(folder: Path) -> str | None:
     """Return where the server shows the run of a training's folder, or None."""
     try:
-        known = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        known = json.loads((folder / names.MLFLOW_RUN).read_text(encoding="utf-8"))
         return "{trackingUri}/#/experiments/{experimentId}/runs/{runId}".format(**known)
     except (OSError, ValueError, KeyError, TypeError):
         return None
