@@ -26,7 +26,7 @@ from matplotlib.figure import Figure as MplFigure
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-from benchmarks.environments import environment, joeynmt_environment
+from benchmarks.environments import JOEYNMT, environment, joeynmt_environment
 from benchmarks.report import Figure, Result, publish
 
 ROOT = Path(__file__).parents[1]
@@ -99,7 +99,7 @@ def _start_joeynmt(case: Case, minutes: float, folder: Path) -> subprocess.Popen
     if prepared.wait() != 0:
         raise SystemExit((folder / "log").read_text()[-3000:])
     command = [*_pinned(1, 1), joeynmt_environment(), "-m", "benchmarks.peers_joeynmt_quality"]
-    return _started([*command, str(recipe), str(folder), str(60 * minutes)], folder, ".")
+    return _started([*command, str(recipe), str(folder), str(60 * minutes)], folder, ".", JOEYNMT)
 
 
 def _pinned(first: int, count: int) -> list[str]:
@@ -107,11 +107,12 @@ def _pinned(first: int, count: int) -> list[str]:
     return ["taskset", "--cpu-list", ",".join(map(str, cores))]
 
 
-def _started(command: Sequence[str], folder: Path, path: str) -> subprocess.Popen[bytes]:
+def _started(
+    command: Sequence[str], folder: Path, path: str, more: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    variables = os.environ | {"PYTHONPATH": path} | (more or {})
     with (folder / "log").open("ab") as log:
-        return subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | {"PYTHONPATH": path}, stdout=log, stderr=log
-        )
+        return subprocess.Popen(command, cwd=ROOT, env=variables, stdout=log, stderr=log)
 
 
 def _test(corpus: str) -> tuple[list[str], list[str]]:
