@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from mt_contract.resource import Fields, Source
 
 FORMATS = ("Auto", "TSV", "JSONL", "Parquet", "Parallel")
+TEXT_FORMATS = ("Auto", "Lines", "TSV", "JSONL", "Parquet")  # of texts without translations
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class File:
         uri: as the recipe names it, for messages.
         location: where it is opened: a path, or a URL.
         target: location of the target side, where it is a file of its own.
-        format: one of FORMATS; Auto goes by content and name.
+        format: one of FORMATS, of texts alone one of TEXT_FORMATS; Auto goes by content and name.
         fields: names of the columns, where they have names.
         slice: part of the test set that all of its rows belong to.
     """

@@ -42,6 +42,16 @@ def rows(
             yield _row(number, text, decode, fields, part)
 
 
+def texts(name: str, blocks: Iterable[bytes], field: str) -> Iterator[Row | Broken]:
+    """Yield the text under ``field`` of every line, or what is broken.
+
+    Raises:
+        DataError: the file is damaged or empty, or one JSON array.
+    """
+    for found in rows(name, blocks, Fields(source=field, target=field), None):
+        yield found._replace(target="") if isinstance(found, Row) else found
+
+
 def _row(number: int, text: str, decode: Any, fields: Fields, part: str | None) -> Row | Broken:
     try:
         value = decode(text)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from mt_contract.errors import DataError
 from mt_corpus.packing import DamagedError
-from mt_corpus.rows import Broken
+from mt_corpus.rows import Broken, Row
 
 MAX_LINE = 1 << 20  # bytes; a longer line is no sentence pair
 NUL = "holds NUL bytes, so this is a binary file (or UTF-16), not text in UTF-8"
@@ -26,7 +26,7 @@ def numbered(name: str, blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     except DamagedError as error:
         raise DataError(f"{name}, after line {number}: {error}") from error
     if not number:
-        raise DataError(f"{name} is empty: name a file with one pair a line")
+        raise DataError(f"{name} is empty: name a file that holds text")
 
 
 def decoded(number: int, data: bytes) -> str | Broken:
@@ -39,6 +39,17 @@ def decoded(number: int, data: bytes) -> str | Broken:
         return data.decode()
     except UnicodeDecodeError as error:
         return Broken(number, f"not UTF-8 at byte {error.start}")
+
+
+def texts(name: str, blocks: Iterable[bytes]) -> Iterator[Row | Broken]:
+    """Yield every line as a text, without a target, or as broken.
+
+    Raises:
+        DataError: the file is damaged or empty.
+    """
+    for number, data in numbered(name, blocks):
+        text = decoded(number, data)
+        yield Row(number, text, "") if isinstance(text, str) else text
 
 
 def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:

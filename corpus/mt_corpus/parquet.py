@@ -23,18 +23,36 @@ def rows(name: str, stream: BinaryIO, fields: Fields, part: str | None) -> Itera
     Raises:
         DataError: the file is damaged or empty, or has no such columns.
     """
+    names = [column for column in (fields.source, fields.target, fields.slice) if column]
+    for line, values in _numbered(name, stream, names):
+        yield _row(line, values, part)
+
+
+def texts(name: str, stream: BinaryIO, column: str) -> Iterator[Row | Broken]:
+    """Yield the text of a column in every row, or what is broken.
+
+    Raises:
+        DataError: the file is damaged or empty, or has no such column.
+    """
+    for line, (value,) in _numbered(name, stream, [column]):
+        yield _row(line, (value, None), None)
+
+
+def _numbered(
+    name: str, stream: BinaryIO, columns: list[str]
+) -> Iterator[tuple[int, tuple[str | bytes | None, ...]]]:
+    """Yield (number from 1, values of ``columns``) of every row."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    names = [column for column in (fields.source, fields.target, fields.slice) if column]
     line = 0
     try:
         file = parquet.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
-        _check_columns(name, file.schema_arrow, names)
-        for batch in file.iter_batches(_BATCH, columns=names, use_threads=False):
-            for values in zip(*(_values(batch, column) for column in names), strict=True):
+        _check_columns(name, file.schema_arrow, columns)
+        for batch in file.iter_batches(_BATCH, columns=columns, use_threads=False):
+            for values in zip(*(_values(batch, column) for column in columns), strict=True):
                 line += 1
-                yield _row(line, values, part)
+                yield line, values
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # not Arrow's own
             raise
@@ -42,7 +60,7 @@ def rows(name: str, stream: BinaryIO, fields: Fields, part: str | None) -> Itera
             f"{name}, after row {line}: is damaged Parquet, or cut off ({error}): copy it again"
         ) from error
     if not line:
-        raise DataError(f"{name} is empty: name a file with one pair a row")
+        raise DataError(f"{name} is empty: name a file that holds text")
 
 
 def _check_columns(name: str, schema: pa.Schema, columns: list[str]) -> None:

@@ -4,6 +4,8 @@
 
     place ─▶ bytes as stored ─▶ unpacked ─▶ lines ─▶ TSV, JSONL, Parallel ─▶ Row | Broken
              (places)           (packing) └────────▶ Parquet ─────────────┘
+
+Texts without translations (``read_texts``) take the same way; there a line may be just a text.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from itertools import chain
 from typing import BinaryIO, cast
 
 from mt_contract.errors import ConfigurationError, DataError, StorageError
-from mt_corpus import jsonl, parallel, parquet, places, sniff, tsv
+from mt_corpus import jsonl, lines, parallel, parquet, places, sniff, tsv
 from mt_corpus.files import File
 from mt_corpus.packing import DamagedError, packing, unpacked
 from mt_corpus.rows import Broken, Row
@@ -72,6 +74,38 @@ def read_rows(file: File) -> Iterator[Row | Broken]:
             yield from tsv.rows(file.uri, content.blocks, file.slice)
         else:
             yield from _parallel(file, content, stack)
+
+
+def text_format(file: File) -> str:
+    """Return which of TEXT_FORMATS but Auto a file of texts to translate has.
+
+    Raises:
+        ProgramError: as ``read_texts``.
+    """
+    with ExitStack() as stack:
+        return sniff.text_format_of(file, _content(file.uri, file.location, stack).head)
+
+
+def read_texts(file: File) -> Iterator[Row | Broken]:
+    """Yield the text of every line of ``file``, its target empty, or what is broken, in order.
+
+    Raises:
+        ConfigurationError: the place cannot be read as it is told, or not without credentials.
+        DataError: the file is missing, empty, damaged, cut off, or another kind of file.
+        StorageError: the place failed while the file was read.
+    """
+    with ExitStack() as stack:
+        content = _content(file.uri, file.location, stack)
+        kind = sniff.text_format_of(file, content.head)
+        if kind == "Parquet":
+            stream = content.stored or stack.enter_context(_spooled(file.uri, content.blocks))
+            yield from parquet.texts(file.uri, stream, file.fields.source)
+        elif kind == "JSONL":
+            yield from jsonl.texts(file.uri, content.blocks, file.fields.source)
+        elif kind == "TSV":
+            yield from tsv.texts(file.uri, content.blocks)
+        else:
+            yield from lines.texts(file.uri, content.blocks)
 
 
 def _parallel(file: File, source: _Content, stack: ExitStack) -> Iterator[Row | Broken]:

@@ -91,6 +91,17 @@ def format_of(file: File, head: bytes) -> str:
     return named
 
 
+def text_format_of(file: File, head: bytes) -> str:
+    """Return the format of a file of texts without translations: lines, if nothing says another.
+
+    Raises:
+        DataError: as ``format_of``.
+    """
+    found = format_of(file, head)
+    is_told = file.format != "Auto" or plain_name(file.location).endswith(".tsv")
+    return "Lines" if found == "TSV" and not is_told else found
+
+
 def plain_name(location: str) -> str:
     """Return a location in lower case, without a URL's query and without .gz or .zst."""
     return path_of(location).lower().removesuffix(".gz").removesuffix(".zst")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from mt_corpus import lines
 from mt_corpus.lines import decoded, numbered
 from mt_corpus.rows import Broken, Row
 
@@ -19,6 +20,19 @@ def rows(name: str, blocks: Iterable[bytes], part: str | None) -> Iterator[Row |
     for number, data in numbered(name, blocks):
         text = decoded(number, data)
         yield _row(number, text, part) if isinstance(text, str) else text
+
+
+def texts(name: str, blocks: Iterable[bytes]) -> Iterator[Row | Broken]:
+    """Yield the first column of every line, whatever follows it, or what is broken.
+
+    Raises:
+        DataError: the file is damaged or empty.
+    """
+    for found in lines.texts(name, blocks):
+        if isinstance(found, Row):
+            yield found._replace(source=found.source.partition("\t")[0])
+        else:
+            yield found
 
 
 def _row(number: int, text: str, part: str | None) -> Row | Broken:

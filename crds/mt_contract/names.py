@@ -53,6 +53,7 @@ class Stage(StrEnum):
     COLLECT_EVALUATE = "collect-evaluate"
     PROBE = "probe"
     TRAFFIC = "traffic"
+    BATCH = "batch"
 
 
 class ExitCode:

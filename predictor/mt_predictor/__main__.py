@@ -12,6 +12,7 @@ from mt_contract.errors import ProgramError
 from mt_contract.names import ExitCode
 from mt_contract.report import Failure
 from mt_predictor import settings
+from mt_predictor.bulk import arguments as batch
 from mt_predictor.settings import Environment
 
 _log = logging.getLogger("mt_predictor")
@@ -102,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
     translate.add_argument("--model", required=True, help="the artifact: a run's model/ folder")
     translate.add_argument("--beam-size", type=int, help="default: MT_ENGINE's, else 4")
     translate.add_argument("text", nargs="*", help="texts; none: lines of standard input")
+    batch.configure(add("batch", batch.HELP, batch.EXAMPLES))
     return top
 
 
@@ -145,6 +147,10 @@ def _run(arguments: argparse.Namespace, env: Environment) -> None:
             from mt_predictor import collect
 
             collect.run(arguments.stage, env)
+        case "batch":
+            from mt_predictor.bulk import command
+
+            command.batch(arguments, env)
         case _:
             from mt_predictor import translate
 
