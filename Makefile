@@ -11,10 +11,14 @@ export UV_CACHE_DIR ?= $(CACHE)/uv
 export PYTHONDONTWRITEBYTECODE := 1
 NAME ?= demo
 
-# One environment a program, named by the content of its lock, outside the checkout.
+# One environment a program, named by the content of its lock, outside the checkout; one more for the predictor's second
+# engine, for `make slow` alone: it is larger than all others.
 PROGRAMS := crds operator trainer_image predictor cli localcluster
-venv = $(CACHE)/venvs/$(1)-$(shell sha256sum $(1)/requirements-dev.lock | cut -c1-16)
-$(foreach p,$(PROGRAMS),$(eval VENV_$(p) := $(call venv,$(p))))
+SECOND_ENGINE := predictor-tensorflow
+LOCK_$(SECOND_ENGINE) := predictor/requirements-tensorflow-dev.lock
+dev_lock = $(or $(LOCK_$(1)),$(1)/requirements-dev.lock)
+venv = $(CACHE)/venvs/$(1)-$(shell sha256sum $(call dev_lock,$(1)) | cut -c1-16)
+$(foreach p,$(PROGRAMS) $(SECOND_ENGINE),$(eval VENV_$(p) := $(call venv,$(p))))
 VENVS := $(foreach p,$(PROGRAMS),$(VENV_$(p))/.complete)
 TOOLS := $(CACHE)/tools/uv-$(UV_VERSION)
 UV := $(TOOLS)/bin/uv
@@ -34,28 +38,32 @@ $(UV):
 .PRECIOUS: $(CACHE)/venvs/%/.complete
 define venv_rule
 # Order only: the path holds the lock's content, and the time of a checkout says nothing.
-$(VENV_$(1))/.complete: | $(1)/requirements-dev.lock $(UV)
+$(VENV_$(1))/.complete: | $(call dev_lock,$(1)) $(UV)
 	@echo "environment for $(1)"
 	@rm -rf $(VENV_$(1)) && $(UV) venv --quiet --python 3.11 $(VENV_$(1))
-	@VIRTUAL_ENV=$(VENV_$(1)) $(UV) pip sync --quiet --compile-bytecode --require-hashes $(1)/requirements-dev.lock
+	@VIRTUAL_ENV=$(VENV_$(1)) $(UV) pip sync --quiet --compile-bytecode --require-hashes $(call dev_lock,$(1))
 	@touch $$@
 .PHONY: venv-$(1)
 venv-$(1): $(VENV_$(1))/.complete ## (one of the environments)
-	@ln -sfn $(VENV_$(1)) $(1)/.venv && echo $(VENV_$(1))
+	@if [ -d $(1) ]; then ln -sfn $(VENV_$(1)) $(1)/.venv; fi; echo $(VENV_$(1))
 endef
-$(foreach p,$(PROGRAMS),$(eval $(call venv_rule,$(p))))
+$(foreach p,$(PROGRAMS) $(SECOND_ENGINE),$(eval $(call venv_rule,$(p))))
 
+COMPILE = $(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 --python-platform x86_64-manylinux_2_31
 .PHONY: lock
 lock: $(UV) ## write every lock file anew from the project files
 	@for p in $(PROGRAMS) benchmarks; do \
 	  for extra in "" dev; do \
 	    out=$$p/requirements$${extra:+-$$extra}.lock; echo $$out; \
 	    corpus=$$(case $$p in trainer_image|predictor) echo corpus/pyproject.toml;; esac); \
-	    $(UV) pip compile --project $$p --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 --python-platform x86_64-manylinux_2_31 \
-	      $${extra:+--group $$p/pyproject.toml:$$extra} $$p/pyproject.toml $$corpus --output-file $$out; \
+	    $(COMPILE) --project $$p $${extra:+--group $$p/pyproject.toml:$$extra} $$p/pyproject.toml $$corpus --output-file $$out; \
 	  done; done
-	@$(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 --python-platform x86_64-manylinux_2_31 \
-	  benchmarks/joeynmt/requirements.in --output-file benchmarks/joeynmt/requirements.lock
+	@for extra in "" dev; do \
+	  out=predictor/requirements-tensorflow$${extra:+-$$extra}.lock; echo $$out; \
+	  $(COMPILE) --project predictor --extra tensorflow $${extra:+--group predictor/pyproject.toml:$$extra} \
+	    predictor/pyproject.toml corpus/pyproject.toml --output-file $$out; \
+	done
+	@$(COMPILE) benchmarks/joeynmt/requirements.in --output-file benchmarks/joeynmt/requirements.lock
 
 # The programs side by side, as many as there are cores; each tells what it has to say in one piece.
 SIDE_BY_SIDE = @$(MAKE) --jobs=$(shell nproc) --output-sync=target
@@ -101,10 +109,11 @@ contract: $(VENVS) ## CRDs and operator against a real API server, without nodes
 	$(call PY,cli) -m pytest -q -m apiserver tests/cli
 
 .PHONY: slow
-slow: $(VENVS) ## trainings that are killed and resumed, parity on every sentence; against a real Prometheus
+slow: $(VENVS) $(VENV_$(SECOND_ENGINE))/.complete ## trainings that are killed and resumed, parity on every sentence; against a real Prometheus
 	$(call PY,operator) -m pytest -q -m slow tests/operator
 	$(call PY,trainer_image) -m pytest -q -m slow tests/corpus tests/trainer
 	$(call PY,predictor) -m pytest -q -m slow tests/predictor
+	MT_TRAINER_PYTHON=$(call PY,trainer_image) $(call PY,$(SECOND_ENGINE)) -m pytest -q -m slow tests/predictor/test_engines.py
 	$(call PY,cli) -m pytest -q -m slow tests/cli
 
 .PHONY: e2e

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mt_predictor.engine import Source
+from mt_predictor.engine import Search, Source
 from mt_predictor.testset import Example
 from mt_predictor.translator import Translator
 
@@ -32,20 +32,23 @@ def of(
     """
     chosen = list(_short(translator, examples, seed))
     try:
-        found = translator.engine.attention([source for _, source in chosen], beam_size)
+        search = Search(beam_size, attention=True)
+        found = translator.engine.run([source for _, source in chosen], search)
     except (RuntimeError, ValueError) as error:  # an engine or a model that cannot tell
         _log.info("no attention in the report: %s", error)
         return []
     told = [
         {
             "text": text,
-            "translation": translator.engine.decode(pieces),
+            "translation": translator.engine.decode(best.pieces),
             "source": list(source),
-            "target": list(pieces),
-            "weights": [[round(float(weight), 3) for weight in row] for row in weights],
+            "target": list(best.pieces),
+            "weights": [[round(float(weight), 3) for weight in row] for row in best.attention],
         }
-        for (text, source), (pieces, weights) in zip(chosen, found, strict=True)
-        if 0 < len(pieces) <= _MOST and {len(row) for row in weights} == {len(source)}
+        for (text, source), best in zip(chosen, found, strict=True)
+        if best.attention is not None
+        and 0 < len(best.pieces) <= _MOST
+        and {len(row) for row in best.attention} == {len(source)}
     ]
     return told[:SHOWN]
 

@@ -1,7 +1,7 @@
 """Requests share batches: one bounded queue, batches filled by tokens, workers never wait.
 
   request A: s1 s2 s3 ┐             ┌ free worker ── [s1 s4]      one batch: similar lengths,
-  request B: s4       ├─▶ waiting ──┤                              same beam, ≤ max_tokens padded
+  request B: s4       ├─▶ waiting ──┤                              same search, ≤ max_tokens padded
   request C: s5 … s99 ┘             └ free worker ── [s5 … s20]
 
 A worker that is free takes what is there at once. The sentence that has waited longest leads the
@@ -20,13 +20,13 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mt_predictor.engine import Hypothesis, Source
+from mt_predictor.engine import Hypothesis, Search, Source
 
 _LOOK_AHEAD = (
     1024  # sentences that compete for a batch: more make no better one, but a slower choice
 )
 
-Run = Callable[[Sequence[Source], int], Sequence[Hypothesis]]
+Run = Callable[[Sequence[Source], Search], Sequence[Hypothesis]]
 _log = logging.getLogger(__name__)
 
 
@@ -48,7 +48,7 @@ class Ticket:
 @dataclass(eq=False)
 class _Item:
     source: Source
-    beam_size: int
+    search: Search
     ticket: Ticket
     arrived: float
     future: asyncio.Future[Hypothesis]
@@ -106,16 +106,16 @@ class Batcher:
             self._started(ticket)
 
     async def translate(
-        self, ticket: Ticket, sources: Sequence[tuple[Source, int]]
+        self, ticket: Ticket, sources: Sequence[tuple[Source, Search]]
     ) -> list[Hypothesis | TranslationFailedError]:
-        """Return a result for each of ``sources`` (tokens, beam size), in order.
+        """Return a result for each of ``sources`` (tokens, and how), in order.
 
         A sentence that cannot be translated is answered with its error and harms no other. When
         the caller is cancelled, what has not begun is not begun.
         """
         found: list[Hypothesis | TranslationFailedError] = []
         for window in _windows(sources, self._limits.max_tokens):
-            items = [self._add(ticket, source, beam_size) for source, beam_size in window]
+            items = [self._add(ticket, source, search) for source, search in window]
             try:
                 await asyncio.wait([item.future for item in items])
             finally:
@@ -124,9 +124,9 @@ class Batcher:
             found.extend(_outcome(item.future) for item in items)
         return found
 
-    def _add(self, ticket: Ticket, source: Source, beam_size: int) -> _Item:
+    def _add(self, ticket: Ticket, source: Source, search: Search) -> _Item:
         loop = asyncio.get_running_loop()
-        item = _Item(source, beam_size, ticket, loop.time(), loop.create_future())
+        item = _Item(source, search, ticket, loop.time(), loop.create_future())
         self._items.append(item)
         if not self._scheduled:  # after all of this request's sentences are in the queue
             self._scheduled = True
@@ -159,7 +159,7 @@ class Batcher:
         sources = [item.source for item in batch]
         try:
             results = await loop.run_in_executor(
-                self._executor, self._run, sources, batch[0].beam_size
+                self._executor, self._run, sources, batch[0].search
             )
             for item, result in zip(batch, results, strict=True):
                 if not item.future.done():
@@ -183,12 +183,12 @@ class Batcher:
 def choose(items: Sequence[_Item], limits: Limits, now: float) -> list[_Item]:
     """Return the next batch out of ``items`` (oldest first, not empty), longest first.
 
-    Its leader decides the beam; others join it, the nearest in length first, as long as all fit.
+    Its leader decides the search; others join it, the nearest in length first, as long as all fit.
     """
     overdue = now - items[0].arrived >= limits.max_delay
     leader = items[0] if overdue else max(items, key=lambda item: len(item.source))
     length = len(leader.source)
-    others = [item for item in items if item is not leader and item.beam_size == leader.beam_size]
+    others = [item for item in items if item is not leader and item.search == leader.search]
     others.sort(key=lambda item: abs(len(item.source) - length))  # stable: older ones first
     batch, longest = [leader], length
     for item in others:
@@ -201,8 +201,8 @@ def choose(items: Sequence[_Item], limits: Limits, now: float) -> list[_Item]:
 
 
 def _windows(
-    sources: Sequence[tuple[Source, int]], max_tokens: int
-) -> Iterator[Sequence[tuple[Source, int]]]:
+    sources: Sequence[tuple[Source, Search]], max_tokens: int
+) -> Iterator[Sequence[tuple[Source, Search]]]:
     """Yield runs of ``sources`` with at most ``max_tokens`` in all, and at least one each."""
     begin, tokens = 0, 0
     for end, (source, _) in enumerate(sources):

@@ -1,28 +1,44 @@
-"""CTranslate2 and SentencePiece over a verified artifact: tokens in, tokens out.
+"""A verified artifact, loaded: pieces in, pieces out, whatever computes it.
 
 Consumer: translator.py. How a sentence has to be fed is said in docs/architecture.md, "The
-artifact"; another way runs as well and translates worse.
+artifact"; another way runs as well and translates worse. What computes is a ``Network``, that of
+on_ctranslate2.py or of on_tensorflow.py: each imports its library where it is asked for.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import ctranslate2
-import sentencepiece
+from typing import Protocol
 
 from mt_contract import artifact
 from mt_contract.artifact import TRAINED_HERE, ArtifactError, Manifest
-from mt_contract.errors import BadArtifactError, ConfigurationError, StorageError
+from mt_contract.errors import BadArtifactError, StorageError
+from mt_predictor import tokenizer
 from mt_predictor.cpu import Threads
 from mt_predictor.settings import EngineSettings
+from mt_predictor.tokenizer import Tokenizer
 
 Source = tuple[str, ...]  # pieces, end mark included if the engine does not append it itself
+Attention = Sequence[
+    Sequence[float]
+]  # of each piece of a translation, for each token of its source
 _log = logging.getLogger(__name__)
+
+
+class UnsupportedSearchError(ValueError):
+    """The engine cannot look for translations in this way; the message names it."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """How translations are looked for; the sentences of a batch have it in common."""
+
+    beam_size: int  # 1 is greedy
+    n_best: int = 1  # hypotheses that are wanted of each sentence
+    attention: bool = False  # whether that of the best is wanted
 
 
 @dataclass(frozen=True)
@@ -33,106 +49,86 @@ class Hypothesis:
     log_probability: float  # sum over all tokens
     tokens: int  # the end mark counted, if it came
     finished: bool  # False: the position table ended before the translation did
+    attention: Attention | None = None  # None: not asked for, or of no use (see on_tensorflow.py)
+    others: tuple[Hypothesis, ...] = ()  # the next best, where more than one is wanted
 
 
-class Processors(NamedTuple):
-    """The SentencePiece processors of both sides; mostly one and the same."""
+class Network(Protocol):
+    """What an engine computes with. Its methods may be called from several threads at a time."""
 
-    source: Any
-    target: Any
+    def translate(
+        self, sources: Sequence[Source], search: Search, batch_tokens: int
+    ) -> list[Hypothesis]:
+        """Return the best hypothesis of each of ``sources``; as of ``Engine.run``."""
+
+    def refusal(self, search: Search) -> str | None:
+        """Return what of ``search`` this engine cannot do and what to do instead, or None."""
 
 
+Open = Callable[[Path, Manifest, Tokenizer], Network]  # a verified artifact; its folder first
+
+
+@dataclass(frozen=True)
 class Engine:
     """A loaded model. Its methods may be called from several threads at a time."""
 
-    def __init__(
-        self,
-        folder: Path,
-        manifest: Manifest,
-        processors: Processors,
-        translator: Any,
-        workers: int,
-    ) -> None:
-        self.folder = folder
-        self.manifest = manifest
-        self.workers = workers
-        tokens = manifest.tokens or TRAINED_HERE
-        self.ending = () if tokens.end is None else (tokens.end,)  # of each source
-        self._added = tokens.added
-        self._processors = processors
-        self._translator = translator
+    folder: Path
+    manifest: Manifest
+    tokenizer: Tokenizer
+    network: Network
+    workers: int  # batches that are translated side by side
+
+    @property
+    def ending(self) -> Source:
+        """Return what has to follow the pieces of each source."""
+        end = (self.manifest.tokens or TRAINED_HERE).end
+        return () if end is None else (end,)
 
     @property
     def limit(self) -> int:
         """Return how many pieces a segment may have, without end mark."""
-        return self.manifest.max_tokens - len(self.ending) - self._added
+        added = (self.manifest.tokens or TRAINED_HERE).added
+        return self.manifest.max_tokens - len(self.ending) - added
 
     def encode(self, text: str) -> list[str]:
         """Return the pieces of ``text``; none if it is blank."""
-        return list(self._processors.source.encode(text, out_type=str)) if text.strip() else []
+        return self.tokenizer.encode(text)
 
     def decode(self, pieces: Sequence[str]) -> str:
         """Return the text of ``pieces``."""
-        return str(self._processors.target.decode(list(pieces)))
+        return self.tokenizer.decode(pieces)
+
+    def check(self, search: Search) -> None:
+        """Refuse what this engine cannot do.
+
+        Raises:
+            UnsupportedSearchError: with what to do instead.
+        """
+        message = self.network.refusal(search)
+        if search.n_best > search.beam_size:
+            message = (
+                f"a beam of {search.beam_size} finds {search.beam_size} translations, not "
+                f"{search.n_best}: ask for a beam_size of at least n_best"
+            )
+        if message:
+            raise UnsupportedSearchError(message)
 
     def run(
-        self, sources: Sequence[Source], beam_size: int, batch_tokens: int = 0
+        self, sources: Sequence[Source], search: Search, batch_tokens: int = 0
     ) -> list[Hypothesis]:
         """Translate ``sources``.
 
         Args:
             sources: at most ``limit`` pieces each, then ``ending``.
-            beam_size: 1 is greedy.
+            search: how.
             batch_tokens: tokens of the batches that the engine makes itself; 0: all are one batch.
 
         Raises:
+            UnsupportedSearchError: the engine cannot do what ``search`` asks for.
             RuntimeError: the engine cannot translate one of them.
         """
-        results = self._results(sources, beam_size, batch_tokens, return_scores=True)
-        return [_hypothesis(result, self.manifest.max_tokens) for result in results]
-
-    def attention(
-        self, sources: Sequence[Source], beam_size: int
-    ) -> list[tuple[tuple[str, ...], list[list[float]]]]:
-        """Return pieces of each translation, and how much each looked at each piece of its source.
-
-        Args:
-            sources: as of ``run``.
-            beam_size: 1 is greedy.
-
-        Raises:
-            RuntimeError: the engine cannot translate one of them.
-        """
-        found = []
-        # One at a time: beside a longer sentence, a beam's first step looks at padding as well.
-        for source in sources:
-            [result] = self._results([source], beam_size, 0, return_attention=True)
-            found.append((tuple(result.hypotheses[0]), result.attention[0]))
-        return found
-
-    def _results(
-        self, sources: Sequence[Source], beam_size: int, batch_tokens: int, **asked: bool
-    ) -> list[Any]:
-        if not sources:
-            return []
-        longest = self.manifest.max_tokens
-        results: list[Any] = self._translator.translate_batch(
-            [list(source) for source in sources],
-            beam_size=beam_size,
-            max_batch_size=batch_tokens,
-            batch_type="tokens" if batch_tokens else "examples",
-            max_input_length=longest,
-            max_decoding_length=longest,
-            **asked,
-        )
-        return results
-
-
-def _hypothesis(result: Any, longest: int) -> Hypothesis:
-    pieces = tuple(result.hypotheses[0])
-    finished = len(pieces) < longest
-    tokens = len(pieces) + finished
-    return Hypothesis(pieces, float(result.scores[0]) * tokens, tokens, finished)
+        self.check(search)
+        return self.network.translate(sources, search, batch_tokens) if sources else []
 
 
 def load(folder: Path, digest: str | None, settings: EngineSettings, threads: Threads) -> Engine:
@@ -141,32 +137,19 @@ def load(folder: Path, digest: str | None, settings: EngineSettings, threads: Th
     Args:
         folder: the artifact, a run's ``model/``.
         digest: that was evaluated and blessed; None takes any artifact that is whole.
-        settings: precision; the files are float32, the engine quantises while it loads.
+        settings: engine and precision; the files are float32, the engine quantises while it loads.
         threads: workers and threads of each.
 
     Raises:
         BadArtifactError: it is not whole, not the one asked for, or not loadable.
-        ConfigurationError: this CPU has no such precision.
+        ConfigurationError: there is no such engine or precision here.
         StorageError: the storage failed while reading.
     """
-    compute_type = settings.compute_type
-    supported = ctranslate2.get_supported_compute_types("cpu")
-    if compute_type not in supported:
-        known = ", ".join(sorted(supported))
-        raise ConfigurationError(
-            f"precision {settings.precision} is not offered by this CPU (it has {known}): "
-            "set serving.precision to Int8 or Float32"
-        )
+    opened = _opener(settings, threads)
     try:
         manifest = artifact.verify(folder, digest)
-        translator = ctranslate2.Translator(
-            str(folder / artifact.CTRANSLATE2),
-            device="cpu",
-            compute_type=compute_type,
-            inter_threads=threads.inter,
-            intra_threads=threads.intra,
-        )
-        processors = _processors(folder, manifest)
+        pieces = tokenizer.load(folder, manifest)
+        network = opened(folder, manifest, pieces)
     except ArtifactError as error:
         raise BadArtifactError(str(error)) from error
     except OSError as error:
@@ -175,24 +158,17 @@ def load(folder: Path, digest: str | None, settings: EngineSettings, threads: Th
         raise BadArtifactError(
             f"{folder} is whole, but no model that this release loads ({error}): train it again"
         ) from error
-    _log.info("loaded %s of run %s as %s, %s", folder, manifest.run, compute_type, threads)
-    return Engine(folder, manifest, processors, translator, threads.inter)
+    told = (folder, manifest.run, settings.engine, settings.compute_type, threads)
+    _log.info("loaded %s of run %s for %s as %s, %s", *told)
+    return Engine(folder, manifest, pieces, network, threads.inter)
 
 
-def _processors(folder: Path, manifest: Manifest) -> Processors:
-    """Return the processors that the manifest names, of files that it knows.
+def _opener(settings: EngineSettings, threads: Threads) -> Open:
+    # Imported late: TensorFlow takes seconds, and is not in every image.
+    if settings.engine == "TensorFlow":
+        from mt_predictor import on_tensorflow
 
-    Raises:
-        ArtifactError: it names a file that is not one of its own.
-    """
-    source = _processor(folder / artifact.VOCABULARY)
-    name = (manifest.tokens or TRAINED_HERE).target_vocabulary
-    if name is None:
-        return Processors(source, source)
-    if name not in manifest.files:
-        raise ArtifactError(f"{folder}: the manifest names {name}, which is no file of it")
-    return Processors(source, _processor(folder / name))
+        return on_tensorflow.opener(settings, threads)
+    from mt_predictor import on_ctranslate2
 
-
-def _processor(path: Path) -> Any:
-    return sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
+    return on_ctranslate2.opener(settings, threads)

@@ -15,9 +15,10 @@ from kserve import InferRequest, InferResponse, Model
 
 from mt_predictor.asking import SYNTHETIC_HEADER
 from mt_predictor.batching import Batcher, QueueFullError, Ticket, TranslationFailedError
-from mt_predictor.engine import Hypothesis
+from mt_predictor.engine import Hypothesis, Search, UnsupportedSearchError
 from mt_predictor.http_errors import EngineFailed, Overloaded, RequestRefused
 from mt_predictor.metrics import CLIENT_GONE, Metrics
+from mt_predictor.parameters import Parameters
 from mt_predictor.protocol import (
     Answer,
     Asked,
@@ -63,7 +64,7 @@ class TranslationModel(Model):  # type: ignore[misc]  # the SDK ships no types
         self._batcher = batcher
         self._executor = executor
         self._metrics = metrics
-        self._beam_size = beam_size
+        self._default = Parameters(Search(beam_size))
         self.ready = True
 
     def validate(self, payload: Any) -> Any:
@@ -93,10 +94,10 @@ class TranslationModel(Model):  # type: ignore[misc]  # the SDK ships no types
         user = not is_synthetic(headers)
         if not isinstance(payload, InferRequest):
             document = parse_json(payload) if isinstance(payload, bytes) else payload
-            return v1_answer(await self._answers(parse_v1(document, self._beam_size), user))
+            return v1_answer(await self._answers(parse_v1(document, self._default), user))
         # The guard counts what comes over HTTP.
         with self._counted(user) if payload.from_grpc else nullcontext():
-            answers = await self._answers(parse_v2(payload, self._beam_size), user)
+            answers = await self._answers(parse_v2(payload, self._default), user)
             return v2_answer(payload, answers)
 
     @contextmanager
@@ -128,7 +129,7 @@ class TranslationModel(Model):  # type: ignore[misc]  # the SDK ships no types
         ready = await loop.run_in_executor(self._executor, self._prepare, asked)
         some(ready)
         sources = [
-            (source, one.instance.beam_size)
+            (source, one.instance.parameters.search)
             for one in ready
             if isinstance(one, _Ready)
             for source in one.prepared.sources
@@ -158,14 +159,26 @@ class TranslationModel(Model):  # type: ignore[misc]  # the SDK ships no types
                 hypotheses.append(result)
         if failed:
             return Refusal(str(failed))
-        translation = self._translator.finish(ready.prepared, hypotheses)
+        asked = ready.instance.parameters
+        pieces = asked.pieces or asked.search.attention
+        translation = self._translator.finish(ready.prepared, hypotheses, pieces)
         if hypotheses:
             self._metrics.translated(ready.instance.text, translation, synthetic=not user)
         return translation
 
 
 def _prepare(translator: Translator, instance: Instance) -> _Ready | Refusal:
+    search = instance.parameters.search
     try:
-        return _Ready(instance, translator.prepare(instance.text))
+        translator.engine.check(search)
+        prepared = translator.prepare(instance.text)
+    except UnsupportedSearchError as error:
+        return Refusal(str(error))
     except TextRefusedError as error:
         return Refusal(str(error), isinstance(error, TextTooLongError))
+    if search.n_best > 1 and len(prepared.sources) > 1:
+        return Refusal(
+            f"n_best is for a text that is translated in one piece, this one has "
+            f"{len(prepared.sources)}: send its sentences one by one"
+        )
+    return _Ready(instance, prepared)

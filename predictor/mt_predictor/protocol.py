@@ -16,11 +16,13 @@ import orjson
 from kserve import InferOutput, InferRequest, InferResponse
 from kserve.protocol.infer_type import to_http_parameters
 
+from mt_predictor import parameters
+from mt_predictor.engine import Hypothesis, Source
 from mt_predictor.http_errors import BadRequest, TooLarge
+from mt_predictor.parameters import ParameterError, Parameters
 from mt_predictor.translator import Translation
 
 MAX_INSTANCES = 1024
-MAX_BEAM = 16  # a request's; what the model is configured for may be more
 TEXT = "text"
 V1_HINT = 'send {"instances": ["a text", {"text": "another", "beam_size": 1}]}'
 V2_HINT = (
@@ -33,7 +35,7 @@ class Instance:
     """One text to be translated."""
 
     text: str
-    beam_size: int
+    parameters: Parameters
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,12 @@ def parse_json(body: bytes) -> Any:
         ) from error
 
 
-def parse_v1(document: Any, beam_size: int) -> list[Asked]:
+def parse_v1(document: Any, default: Parameters) -> list[Asked]:
     """Return the instances of a V1 request.
 
     Args:
         document: its JSON.
-        beam_size: what stands where the request names none.
+        default: what stands for parameters that the request does not name.
 
     Raises:
         BadRequest: it is no V1 request, or no instance of it can be translated.
@@ -88,13 +90,13 @@ def parse_v1(document: Any, beam_size: int) -> list[Asked]:
     if not isinstance(instances, list):
         raise BadRequest(f'"instances" has to be a list: {V1_HINT}')
     _check_count(len(instances))
-    beam_size = _parameters(document.get("parameters") or {}, beam_size)
-    asked = [_v1_instance(instance, beam_size) for instance in instances]
+    common = _parameters(document.get("parameters") or {}, default)
+    asked = [_v1_instance(instance, common) for instance in instances]
     some(asked)
     return asked
 
 
-def parse_v2(request: InferRequest, beam_size: int) -> list[Asked]:
+def parse_v2(request: InferRequest, default: Parameters) -> list[Asked]:
     """Return the texts of a V2 request; arguments and errors as in ``parse_v1``."""
     inputs = [tensor for tensor in request.inputs if tensor.name == TEXT]
     if len(inputs) != 1 or len(request.inputs) != 1:
@@ -102,8 +104,8 @@ def parse_v2(request: InferRequest, beam_size: int) -> list[Asked]:
         raise BadRequest(f'one input named "text" is needed, found {names}: {V2_HINT}')
     if inputs[0].datatype != "BYTES":
         raise BadRequest(f'input "text" has to have datatype BYTES: {V2_HINT}')
-    beam_size = _parameters(_v2_parameters(request), beam_size)
-    asked = [_v2_text(value, beam_size) for value in _v2_values(inputs[0])]
+    common = _parameters(_v2_parameters(request), default)
+    asked = [_v2_text(value, common) for value in _v2_values(inputs[0])]
     some(asked)
     return asked
 
@@ -127,13 +129,21 @@ def v1_answer(answers: Sequence[Answer]) -> dict[str, Any]:
 
 
 def v2_answer(request: InferRequest, answers: Sequence[Answer]) -> InferResponse:
-    """Return the V2 response: a tensor for each field, ``error`` only where there is one."""
+    """Return the V2 response: a tensor for each field.
+
+    ``segments`` and ``alternatives`` are JSON, and there where the request asks for them, ``error``
+    where there is one.
+    """
     done = [None if isinstance(answer, Refusal) else answer for answer in answers]
     columns: list[tuple[str, str, list[Any]]] = [
         ("translation", "BYTES", [one.text if one else "" for one in done]),
         ("score", "FP32", [one.score if one else 0.0 for one in done]),
         ("tokens", "INT32", [one.tokens if one else 0 for one in done]),
     ]
+    for name, told in (("segments", _segments), ("alternatives", _alternatives)):
+        values = [told(one) if one else [] for one in done]
+        if any(values):
+            columns.append((name, "BYTES", [orjson.dumps(value).decode() for value in values]))
     errors = [answer.message if isinstance(answer, Refusal) else "" for answer in answers]
     if any(errors):
         columns.append(("error", "BYTES", errors))
@@ -152,7 +162,7 @@ def v2_answer(request: InferRequest, answers: Sequence[Answer]) -> InferResponse
 def _requested(request: InferRequest, known: set[str]) -> Any:
     for output in request.request_outputs or ():
         if output.name not in known:
-            offered = "translation, score, tokens"
+            offered = ", ".join(sorted(known))
             raise BadRequest(f"no output is named {output.name[:64]!r}: ask for {offered}")
     return request.request_outputs
 
@@ -165,7 +175,31 @@ def _v1_prediction(answer: Answer) -> dict[str, Any]:
         "score": round(answer.score, 4),
         "tokens": answer.tokens,
     }
-    return prediction | ({"truncated": True} if answer.truncated else {})
+    told: dict[str, Any] = {"segments": _segments(answer), "alternatives": _alternatives(answer)}
+    if answer.truncated:
+        told["truncated"] = True
+    return prediction | {name: value for name, value in told.items() if value}
+
+
+def _segments(translation: Translation) -> list[dict[str, Any]]:
+    """Return the tokens of each part that was translated by itself."""
+    return [_segment(source, best) for source, best in translation.segments]
+
+
+def _segment(source: Source, best: Hypothesis) -> dict[str, Any]:
+    told = {"source": list(source), "target": list(best.pieces)}
+    if best.attention is None:
+        return told
+    rows = [[round(weight, 4) for weight in row] for row in best.attention]
+    return told | {"attention": rows}
+
+
+def _alternatives(translation: Translation) -> list[dict[str, Any]]:
+    """Return the translations that come after the best."""
+    return [
+        {"translation": one.text, "score": round(one.score, 4), "tokens": one.tokens}
+        for one in translation.alternatives
+    ]
 
 
 def _check_count(count: int) -> None:
@@ -175,44 +209,39 @@ def _check_count(count: int) -> None:
         )
 
 
-def _v1_instance(instance: Any, beam_size: int) -> Asked:
+def _v1_instance(instance: Any, common: Parameters) -> Asked:
     if isinstance(instance, str):
-        return Instance(instance, beam_size)
+        return Instance(instance, common)
     if not isinstance(instance, dict):
         return Refusal('an instance has to be a text or {"text": …}')
     if not isinstance(instance.get(TEXT), str):
         return Refusal('"text" has to be a string: send {"text": "…"}')
-    if unknown := sorted(instance.keys() - {TEXT, "beam_size"}):
-        return Refusal(f"unknown field {unknown[0][:64]!r}: text and beam_size are known")
-    beam = instance.get("beam_size", beam_size)
-    return Instance(instance[TEXT], beam) if _is_beam(beam, beam_size) else Refusal(_beam_rule())
+    if unknown := sorted(instance.keys() - {TEXT, *parameters.NAMES}):
+        known = ", ".join((TEXT, *parameters.NAMES))
+        return Refusal(f"unknown field {unknown[0][:64]!r}: there are {known}")
+    try:
+        return Instance(instance[TEXT], parameters.read(instance, common))
+    except ParameterError as error:
+        return Refusal(str(error))
 
 
-def _parameters(parameters: Any, beam_size: int) -> int:
-    """Return the beam size that a request's parameters name."""
-    if not isinstance(parameters, Mapping):
+def _parameters(given: Any, default: Parameters) -> Parameters:
+    """Return what a request asks for all its texts."""
+    if not isinstance(given, Mapping):
         raise BadRequest('"parameters" has to be an object: {"beam_size": 1}')
-    if unknown := sorted(str(key) for key in parameters if key != "beam_size"):
-        raise BadRequest(f"unknown parameter {unknown[0][:64]!r}: beam_size is known")
-    beam = parameters.get("beam_size", beam_size)
-    if not _is_beam(beam, beam_size):
-        raise BadRequest(_beam_rule())
-    return int(beam)
-
-
-def _is_beam(value: Any, configured: int) -> bool:
-    right_type = isinstance(value, int) and not isinstance(value, bool)
-    return right_type and 1 <= value <= max(MAX_BEAM, configured)
-
-
-def _beam_rule() -> str:
-    return f"beam_size has to be a whole number from 1 to {MAX_BEAM}"
+    if unknown := sorted(str(key) for key in given if key not in parameters.NAMES):
+        known = ", ".join(parameters.NAMES)
+        raise BadRequest(f"unknown parameter {unknown[0][:64]!r}: there are {known}")
+    try:
+        return parameters.read(given, default)
+    except ParameterError as error:
+        raise BadRequest(str(error)) from error
 
 
 def _v2_parameters(request: InferRequest) -> dict[str, Any]:
-    parameters = to_http_parameters(request.parameters) if request.parameters else {}
+    given = to_http_parameters(request.parameters) if request.parameters else {}
     # The protocol's own, which the SDK acts on.
-    return {key: value for key, value in parameters.items() if key != "binary_data_output"}
+    return {key: value for key, value in given.items() if key != "binary_data_output"}
 
 
 def _v2_values(tensor: Any) -> list[Any]:
@@ -226,7 +255,7 @@ def _v2_values(tensor: Any) -> list[Any]:
     return list(values)
 
 
-def _v2_text(value: Any, beam_size: int) -> Asked:
+def _v2_text(value: Any, common: Parameters) -> Asked:
     if isinstance(value, bytes):
         try:
             value = value.decode()
@@ -234,4 +263,4 @@ def _v2_text(value: Any, beam_size: int) -> Asked:
             return Refusal(f"the text is not UTF-8 (byte {error.start}): encode it as UTF-8")
     if not isinstance(value, str):
         return Refusal("a text has to be a string")
-    return Instance(value, beam_size)
+    return Instance(value, common)

@@ -20,11 +20,19 @@ from mt_contract.resource import Fields, Source
 
 T = TypeVar("T")
 Environment = Mapping[str, str]
-COMPUTE_TYPES: Mapping[str, str] = {
-    "Float32": "float32",
-    "BFloat16": "bfloat16",
-    "Float16": "float16",
-    "Int8": "int8",
+# What each engine may compute in, and its own name of it; the API offers the first four. With Int8,
+# what is not quantised is in the processor's best type; the others of that kind name it.
+PRECISIONS: Mapping[str, Mapping[str, str]] = {
+    "CTranslate2": {
+        "Float32": "float32",
+        "BFloat16": "bfloat16",
+        "Float16": "float16",
+        "Int8": "int8",
+        "Int8Float32": "int8_float32",
+        "Int8BFloat16": "int8_bfloat16",
+        "Int8Float16": "int8_float16",
+    },
+    "TensorFlow": {"Float32": "float32"},
 }
 MAX_BEAM = 64  # as the API bounds it
 
@@ -39,8 +47,8 @@ class EngineSettings:
 
     @property
     def compute_type(self) -> str:
-        """Return CTranslate2's name of the precision."""
-        return COMPUTE_TYPES[self.precision]
+        """Return the engine's name of the precision."""
+        return PRECISIONS[self.engine][self.precision]
 
 
 @dataclass(frozen=True)
@@ -147,20 +155,22 @@ def engine_settings(env: Environment, name: str = "MT_ENGINE") -> EngineSettings
     """Return engine, precision and beam size, by default those of the API.
 
     Raises:
-        ConfigurationError: this image has no such engine or precision.
+        ConfigurationError: there is no such engine, or it has no such precision.
     """
     return checked_engine(decoded(EngineSettings, env, name, defaults.ENGINE), name)
 
 
 def checked_engine(engine: EngineSettings, where: str) -> EngineSettings:
-    """Return ``engine`` if this image can run it; ``where`` names it in the message."""
-    if engine.engine != "CTranslate2":
+    """Return ``engine`` if there is such a one; ``where`` names it in the message."""
+    if engine.engine not in PRECISIONS:
+        known = ", ".join(PRECISIONS)
+        raise ConfigurationError(f"{where}.engine is {engine.engine!r}: use one of {known}")
+    if engine.precision not in PRECISIONS[engine.engine]:
+        known = ", ".join(PRECISIONS[engine.engine])
         raise ConfigurationError(
-            f"{where}.engine is {engine.engine!r}: this image serves CTranslate2 only"
+            f"{where}.precision is {engine.precision!r}: use one of {known}, "
+            f"which {engine.engine} has"
         )
-    if engine.precision not in COMPUTE_TYPES:
-        known = ", ".join(COMPUTE_TYPES)
-        raise ConfigurationError(f"{where}.precision is {engine.precision!r}: use one of {known}")
     if not 1 <= engine.beam_size <= MAX_BEAM:
         raise ConfigurationError(
             f"{where}.beamSize is {engine.beam_size}: use a number from 1 to {MAX_BEAM}"

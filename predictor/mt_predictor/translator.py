@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mt_predictor.engine import Engine, Hypothesis, Source
+from mt_predictor.engine import Engine, Hypothesis, Search, Source
 from mt_predictor.segments import Part, Plan, Segment, byte_pieces, join, split
 
 MAX_TEXT_BYTES = 1 << 20
@@ -46,6 +46,15 @@ class Prepared:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """Another translation of a text."""
+
+    text: str
+    score: float  # as of Translation
+    tokens: int
+
+
+@dataclass(frozen=True)
 class Translation:
     """What became of one text."""
 
@@ -57,6 +66,8 @@ class Translation:
     target_pieces: int
     fallback_share: float  # of the source's pieces: bytes of what the vocabulary cannot express
     truncated: bool  # the model did not come to an end within its limit
+    segments: tuple[tuple[Source, Hypothesis], ...] = ()  # where pieces are asked for
+    alternatives: tuple[Alternative, ...] = ()  # the next best; of a text of one segment only
 
 
 NOTHING = Translation("", 0.0, 0, 0, 0, 0, 0.0, False)
@@ -96,22 +107,46 @@ class Translator:
                 )
         return Prepared(tuple(plan), tuple(sources))
 
-    def finish(self, prepared: Prepared, hypotheses: Sequence[Hypothesis]) -> Translation:
-        """Return the translation of a prepared text, of its segments' hypotheses in order."""
+    def finish(
+        self, prepared: Prepared, hypotheses: Sequence[Hypothesis], pieces: bool = False
+    ) -> Translation:
+        """Return the translation of a prepared text.
+
+        Args:
+            prepared: the text.
+            hypotheses: of its segments, in order.
+            pieces: whether they are told, too.
+        """
         if not prepared.sources:
             return NOTHING
         tokens = sum(hypothesis.tokens for hypothesis in hypotheses)
-        pieces = prepared.source_tokens - len(prepared.sources) * len(self.engine.ending)
+        source_pieces = prepared.source_tokens - len(prepared.sources) * len(self.engine.ending)
         texts = [self.engine.decode(hypothesis.pieces) for hypothesis in hypotheses]
         return Translation(
             text=join(prepared.plan, texts),
             score=sum(hypothesis.log_probability for hypothesis in hypotheses) / tokens,
             tokens=tokens,
             source_tokens=prepared.source_tokens,
-            source_pieces=pieces,
+            source_pieces=source_pieces,
             target_pieces=sum(len(hypothesis.pieces) for hypothesis in hypotheses),
-            fallback_share=sum(map(byte_pieces, prepared.sources)) / pieces,
+            fallback_share=sum(map(byte_pieces, prepared.sources)) / source_pieces,
             truncated=not all(hypothesis.finished for hypothesis in hypotheses),
+            segments=tuple(zip(prepared.sources, hypotheses, strict=True)) if pieces else (),
+            alternatives=self._alternatives(prepared, hypotheses),
+        )
+
+    def _alternatives(
+        self, prepared: Prepared, hypotheses: Sequence[Hypothesis]
+    ) -> tuple[Alternative, ...]:
+        if len(hypotheses) != 1:
+            return ()
+        return tuple(
+            Alternative(
+                join(prepared.plan, [self.engine.decode(other.pieces)]),
+                other.log_probability / other.tokens,
+                other.tokens,
+            )
+            for other in hypotheses[0].others
         )
 
     def translate(self, texts: Sequence[str], options: Options) -> list[Translation]:
@@ -122,7 +157,8 @@ class Translator:
         """
         prepared = [self.prepare(text) for text in texts]
         sources = [source for one in prepared for source in one.sources]
-        found = iter(self.engine.run(sources, options.beam_size, options.batch_tokens))
+        search = Search(options.beam_size)
+        found = iter(self.engine.run(sources, search, options.batch_tokens))
         return [self.finish(one, [next(found) for _ in one.sources]) for one in prepared]
 
     def warm_up(self, beam_size: int) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import ctranslate2
 import numpy as np
@@ -17,6 +18,7 @@ from mt_contract import artifact
 from mt_contract.artifact import Manifest
 
 WIDTH, HIDDEN, HEADS, VOCABULARY = 16, 32, 2, 340
+SCRIPT = "<script>alert(1)</script>"  # stands in a reference
 SYLLABLES = ("ba", "do", "ki", "lu", "me", "no", "ra", "su", "te", "vi", "zo", "ça", "õe", "nh")
 
 
@@ -133,3 +135,39 @@ def run_folder(tmp_path: Path, pairs: list[tuple[str, str]]) -> Path:
     (tmp_path / "run/evaluation/translations.jsonl").write_text("".join(f"{x}\n" for x in lines))
     (tmp_path / "log").touch()
     return tmp_path
+
+
+def job(tmp_path: Path, model: Path, **changes: Any) -> dict[str, str]:
+    """Return an evaluation's environment, and make its test data and termination log."""
+    _, digest = artifact.read_manifest(model)
+    pairs = list(zip(sentences(40), sentences(40, seed=2), strict=True))
+    pairs[0] = (pairs[0][0], f"{SCRIPT} {pairs[0][1]}")
+    for name, some in (("a.tsv", pairs[:25]), ("b.tsv", pairs[25:])):
+        (tmp_path / name).write_text("".join(f"{source}\t{target}\n" for source, target in some))
+    (tmp_path / "log").touch()
+    evaluation = {
+        "test": [
+            {"uri": f"file://{tmp_path / 'a.tsv'}", "slice": "general"},
+            {"uri": f"file://{tmp_path / 'b.tsv'}", "slice": "legal"},
+        ],
+        "format": "Auto",
+        "fields": {"source": "source", "target": "target"},
+        "confidence": "0.95",
+        "seed": 4,
+        "comparisons": [
+            {"metric": "chrF"},
+            {"metric": "BLEU", "slice": "legal"},
+            {"metric": "EmptyFraction"},
+            {"metric": "chrF", "slice": "unknown"},
+        ],
+    }
+    env: dict[str, Any] = {
+        "MT_RUN": "toy-1",
+        "MT_OUTPUT": str(tmp_path / "run"),
+        "MT_ARTIFACT": {"uri": str(model)} | {"digest": digest},
+        "MT_EVALUATION": evaluation | changes.pop("evaluation", {}),
+        "MT_ENGINE": {"engine": "CTranslate2", "precision": "Float32", "beamSize": 2},
+        "MT_LANGUAGES": "pt-en",
+        "MT_TERMINATION_LOG": str(tmp_path / "log"),
+    } | changes
+    return {key: v if isinstance(v, str) else json.dumps(v) for key, v in env.items()}

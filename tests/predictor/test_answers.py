@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from mt_predictor import http_errors
 from mt_predictor.batching import Batcher, Limits
-from mt_predictor.engine import Hypothesis, Source
+from mt_predictor.engine import Hypothesis, Search, Source
 from mt_predictor.features import DEFAULT_BOUNDS
 from mt_predictor.http_errors import BadRequest, EngineFailed, Forbidden, Overloaded, TooLarge
 from mt_predictor.kserve_model import TranslationModel
@@ -55,10 +55,10 @@ async def test_exceptions_have_their_status(error: Exception, status: int) -> No
 def model(
     translator: Translator, threads: ThreadPoolExecutor, **limits: object
 ) -> TranslationModel:
-    def poisoned(sources: Sequence[Source], beam_size: int) -> Sequence[Hypothesis]:
+    def poisoned(sources: Sequence[Source], search: Search) -> Sequence[Hypothesis]:
         if any(len(source) > 12 for source in sources):
             raise RuntimeError("cannot")
-        return translator.engine.run(sources, beam_size)
+        return translator.engine.run(sources, search)
 
     given = {"workers": 1, "max_tokens": 99, "max_delay": 0.0, "max_queue": 9} | limits
     metrics = Metrics(CollectorRegistry(), "r-1", DEFAULT_BOUNDS)

@@ -8,7 +8,7 @@ import pytest
 from tests.predictor.builders import sentences
 
 from mt_predictor import attention
-from mt_predictor.engine import Engine
+from mt_predictor.engine import Attention, Engine, Hypothesis
 from mt_predictor.testset import Example
 from mt_predictor.translator import Translator
 
@@ -41,17 +41,21 @@ def test_long_sentences_are_not_shown(translator: Translator) -> None:
     "answer",
     [
         pytest.param(RuntimeError("this model has no attention"), id="an engine that cannot"),
-        pytest.param([("a", [[1.0]])], id="weights of other pieces"),
-        pytest.param([("", [])], id="an empty translation"),
+        pytest.param((("a",), [[1.0]]), id="weights of other pieces"),
+        pytest.param((("a",), None), id="the engine read other pieces"),
+        pytest.param(((), []), id="an empty translation"),
     ],
 )
 def test_what_the_engine_does_not_tell_is_left_out(
-    translator: Translator, monkeypatch: pytest.MonkeyPatch, answer: Any
+    translator: Translator,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Exception | tuple[tuple[str, ...], Attention | None],
 ) -> None:
-    def told(_: Engine, sources: list[Any], beam_size: int) -> Any:
+    def told(_: Engine, sources: list[Any], __: Any) -> list[Hypothesis]:
         if isinstance(answer, Exception):
             raise answer
-        return answer * len(sources)
+        pieces, weights = answer
+        return [Hypothesis(pieces, -1.0, 2, True, weights)] * len(sources)
 
-    monkeypatch.setattr(Engine, "attention", told)
+    monkeypatch.setattr(Engine, "run", told)
     assert attention.of(translator, EXAMPLES, 2, seed=1) == []

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mt_predictor.batching import Batcher, Limits, QueueFullError, TranslationFailedError
-from mt_predictor.engine import Hypothesis, Source
+from mt_predictor.engine import Hypothesis, Search, Source
 
 POISON = "poison"
 
@@ -52,11 +52,11 @@ def source(text: str) -> Source:
     return tuple(text)
 
 
-def shout(sources: Sequence[Source], beam_size: int) -> list[Hypothesis]:
+def shout(sources: Sequence[Source], search: Search) -> list[Hypothesis]:
     """The engine's stand-in: refuses poison, with all its company."""
     if source(POISON) in sources:
         raise RuntimeError("cannot")
-    return [Hypothesis((*one, str(beam_size)), 0.0, 1, True) for one in sources]
+    return [Hypothesis((*one, str(search.beam_size)), 0.0, 1, True) for one in sources]
 
 
 def batcher(executor: Workers, /, **limits: Any) -> Batcher:
@@ -66,7 +66,8 @@ def batcher(executor: Workers, /, **limits: Any) -> Batcher:
 
 async def ask(batching: Batcher, *texts: str, beam_size: int = 1) -> list[str]:
     with batching.admitted() as ticket:
-        found = await batching.translate(ticket, [(source(text), beam_size) for text in texts])
+        search = Search(beam_size)
+        found = await batching.translate(ticket, [(source(text), search) for text in texts])
     return [
         "error" if isinstance(one, TranslationFailedError) else "".join(one.pieces) for one in found
     ]

@@ -44,6 +44,48 @@ def test_beams_by_instance_and_by_request(server: Running, translator: Translato
     assert scores == pytest.approx([greedy.score, wide.score], abs=1e-3)
 
 
+def test_tokens_and_attention_are_told_where_they_are_asked_for(server: Running) -> None:
+    plain, tokens, both = server.post(
+        V1,
+        predict(
+            "ba do\nki",
+            {"text": "ba do\nki", "return_tokens": True},
+            {"text": "ba do\nki", "return_attention": True},
+        ),
+    ).json()["predictions"]
+    segments = tokens.pop("segments")
+    assert tokens == plain
+    assert [one["source"][-1] for one in segments] == ["</s>", "</s>"]
+    assert [one.keys() for one in segments] == [{"source", "target"}] * 2
+    for one, other in zip(both["segments"], segments, strict=True):
+        weights = one.pop("attention")
+        assert one == other
+        assert len(weights) == len(one["target"])
+        assert all(len(row) == len(one["source"]) for row in weights)
+        assert [sum(row) for row in weights] == pytest.approx([1] * len(weights), abs=0.01)
+
+
+def test_the_next_best_are_told_where_they_are_asked_for(server: Running) -> None:
+    text = sentences(1)[0]
+    body = predict({"text": text, "beam_size": 4, "n_best": 3}, {"text": text, "beam_size": 4})
+    best, plain = server.post(V1, body).json()["predictions"]
+    others = best.pop("alternatives")
+    assert best == plain
+    assert len(others) == 2
+    scores = [best["score"], *(other["score"] for other in others)]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_v2_tells_what_v1_tells(server: Running) -> None:
+    parameters = {"beam_size": 4, "n_best": 2, "return_attention": True}
+    [expected] = server.post(V1, predict("ba do", parameters=parameters)).json()["predictions"]
+    document = json.loads(infer(["ba do"], [1])) | {"parameters": parameters}
+    answer = server.post(V2, json.dumps(document).encode(), **JSON).json()
+    columns = {output["name"]: output["data"] for output in answer["outputs"]}
+    assert json.loads(columns["segments"][0]) == expected["segments"]
+    assert json.loads(columns["alternatives"][0]) == expected["alternatives"]
+
+
 def test_v2_translates_as_v1_does(server: Running) -> None:
     texts = sentences(3, seed=6)
     expected = server.post(V1, predict(*texts)).json()["predictions"]
@@ -126,7 +168,21 @@ async def test_grpc(server: Running) -> None:
         pytest.param(V1, predict("a", parameters=[]), 200, "", id="V1: empty parameters"),
         pytest.param(V1, predict("a", parameters=[1]), 400, "an object", id="V1: parameters list"),
         pytest.param(
-            V1, predict("a", parameters={"n_best": 3}), 400, "'n_best'", id="V1: unknown parameter"
+            V1, predict("a", parameters={"beams": 3}), 400, "'beams'", id="V1: unknown parameter"
+        ),
+        pytest.param(
+            V1,
+            predict("a", parameters={"beam_size": 2, "n_best": 3}),
+            400,
+            "a beam of 2 finds 2 translations, not 3",
+            id="V1: more than the beam finds",
+        ),
+        pytest.param(
+            V1,
+            predict("a", parameters={"return_tokens": "yes"}),
+            400,
+            "return_tokens has to be true or false",
+            id="V1: no flag",
         ),
         pytest.param(
             V1, predict("a", parameters={"beam_size": 17}), 400, "from 1 to 16", id="V1: wide beam"
@@ -176,6 +232,8 @@ def test_bad_requests_are_refused_with_what_to_send(
         pytest.param({"text": 7}, '"text" has to be a string', id="text is a number"),
         pytest.param({"text": "a", "beam": 1}, "unknown field 'beam'", id="unknown field"),
         pytest.param({"text": "a", "beam_size": 0}, "from 1 to 16", id="beam 0"),
+        pytest.param({"text": "a", "n_best": 0}, "from 1 to 16", id="best 0"),
+        pytest.param({"text": "a\nb", "n_best": 2}, "this one has 2", id="best of two lines"),
         pytest.param("x" * 1_048_577, "1,048,577 bytes", id="too long"),
     ],
 )

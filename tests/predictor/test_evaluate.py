@@ -9,62 +9,20 @@ from typing import Any
 
 import pytest
 from sacrebleu import corpus_chrf
-from tests.predictor.builders import build_artifact, sentences
+from tests.predictor.builders import build_artifact, job
 
 from mt_contract import report
+from mt_contract.artifact import read_manifest
 from mt_contract.errors import BadArtifactError, ConfigurationError, DataError, StorageError
 from mt_contract.report import EvaluationResult
 from mt_predictor import evaluate, report_page
 from mt_predictor.translator import Options, Translator
-
-SCRIPT = "<script>alert(1)</script>"
 
 
 @pytest.fixture(scope="session")
 def baseline(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("baseline") / "model"
     return {"uri": str(folder), "digest": build_artifact(folder, seed=2)}
-
-
-def job(tmp_path: Path, artifact: Path, **changes: Any) -> dict[str, str]:
-    """Return a Job's environment, and make its test data and termination log."""
-    pairs = list(zip(sentences(40), sentences(40, seed=2), strict=True))
-    pairs[0] = (pairs[0][0], f"{SCRIPT} {pairs[0][1]}")
-    for name, some in (("a.tsv", pairs[:25]), ("b.tsv", pairs[25:])):
-        (tmp_path / name).write_text("".join(f"{source}\t{target}\n" for source, target in some))
-    (tmp_path / "log").touch()
-    evaluation = {
-        "test": [
-            {"uri": f"file://{tmp_path / 'a.tsv'}", "slice": "general"},
-            {"uri": f"file://{tmp_path / 'b.tsv'}", "slice": "legal"},
-        ],
-        "format": "Auto",
-        "fields": {"source": "source", "target": "target"},
-        "confidence": "0.95",
-        "seed": 4,
-        "comparisons": [
-            {"metric": "chrF"},
-            {"metric": "BLEU", "slice": "legal"},
-            {"metric": "EmptyFraction"},
-            {"metric": "chrF", "slice": "unknown"},
-        ],
-    }
-    env: dict[str, Any] = {
-        "MT_RUN": "toy-1",
-        "MT_OUTPUT": str(tmp_path / "run"),
-        "MT_ARTIFACT": {"uri": str(artifact)} | {"digest": digest_of(artifact)},
-        "MT_EVALUATION": evaluation | changes.pop("evaluation", {}),
-        "MT_ENGINE": {"engine": "CTranslate2", "precision": "Float32", "beamSize": 2},
-        "MT_LANGUAGES": "pt-en",
-        "MT_TERMINATION_LOG": str(tmp_path / "log"),
-    } | changes
-    return {key: v if isinstance(v, str) else json.dumps(v) for key, v in env.items()}
-
-
-def digest_of(folder: Path) -> str:
-    from mt_contract.artifact import read_manifest
-
-    return read_manifest(folder)[1]
 
 
 def said(env: dict[str, str]) -> EvaluationResult:
@@ -124,7 +82,7 @@ def test_a_baseline_is_compared_on_the_same_sentences(
 
 
 def test_the_model_against_itself(artifact_folder: Path, tmp_path: Path) -> None:
-    itself = {"uri": str(artifact_folder), "digest": digest_of(artifact_folder)}
+    itself = {"uri": str(artifact_folder), "digest": read_manifest(artifact_folder)[1]}
     env = job(tmp_path, artifact_folder, MT_BASELINE=itself)
     evaluate.run(env)
     assert {(row.delta, row.low, row.high) for row in said(env).comparisons} == {
@@ -213,10 +171,16 @@ def test_the_page_is_what_the_report_says(
         pytest.param({"MT_ARTIFACT": "{}"}, ConfigurationError, "uri: is required", id="no uri"),
         pytest.param({"MT_OUTPUT": "s3://b/r"}, ConfigurationError, "reads pvc://", id="s3"),
         pytest.param(
+            {"MT_ENGINE": {"engine": "Marian", "precision": "Int8", "beamSize": 4}},
+            ConfigurationError,
+            "'Marian': use one of CTranslate2, TensorFlow",
+            id="another engine",
+        ),
+        pytest.param(
             {"MT_ENGINE": {"engine": "TensorFlow", "precision": "Int8", "beamSize": 4}},
             ConfigurationError,
-            "serves CTranslate2 only",
-            id="another engine",
+            "'Int8': use one of Float32, which TensorFlow has",
+            id="another engine's precision",
         ),
         pytest.param(
             {"evaluation": {"comparisons": [{"metric": "COMET"}]}},
