@@ -8,8 +8,9 @@ from datetime import timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from mt_contract.errors import ConfigurationError, DataError, ProgramError
-from mt_corpus.steady import Opened, Place, Stamp, skip
+from mt_contract.errors import ConfigurationError, ProgramError
+from mt_corpus.purpose import TEXT, Purpose
+from mt_corpus.steady import Folder, Opened, Place, Stamp, repeated, skip
 
 if TYPE_CHECKING:
     from fsspec.implementations.arrow import ArrowFSWrapper
@@ -23,34 +24,69 @@ _FORBIDDEN = re.compile(
 )
 _WRONG = re.compile(r"INVALID_ARGUMENT|VALIDATION|HTTP status (?:30\d|400)|configured region")
 _UNTRUSTED = re.compile(r"curlCode: 60")
+_FAILURES = (OSError, ValueError)  # ValueError: Arrow closed a stream that failed
 _ADVICE = {
-    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY from a secret through spec.training.env "
-    "or envFrom (or a service account with a role), and AWS_ENDPOINT_URL and AWS_REGION where "
-    "the bucket is not Amazon's or in another region",
-    "gs": "name a key file in GOOGLE_APPLICATION_CREDENTIALS through spec.training.env, or use a "
-    "service account that may read the bucket",
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY from a secret through {settings} (or a "
+    "service account with a role), and AWS_ENDPOINT_URL and AWS_REGION where the bucket is not "
+    "Amazon's or in another region",
+    "gs": "name a key file in GOOGLE_APPLICATION_CREDENTIALS through {settings}, or use a service "
+    "account that may read the bucket",
 }
 
 
-def s3_place(uri: str) -> Place:
-    """Return an object of an S3 bucket.
-
-    Raises:
-        ConfigurationError: the URI names no bucket or no key.
-    """
-    settings = (_variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"), _region())
-    return _place(uri, partial(amazon, *settings), seekable=True)
-
-
-def gs_place(uri: str) -> Place:
-    """Return an object of a Google Cloud Storage bucket.
+def place(uri: str, purpose: Purpose = TEXT) -> Place:
+    """Return an object of a bucket, of S3 or of Google.
 
     Raises:
         ConfigurationError: the URI names no bucket or no object.
     """
-    # As a stream: Arrow holds Python's lock while it opens a file of Google's for random access,
-    # so that a slow answer would stop every thread.
-    return _place(uri, partial(google, _variable("STORAGE_EMULATOR_HOST")), seekable=False)
+    scheme, _, path = uri.partition("://")
+    bucket, _, key = path.partition("/")
+    if not bucket or not key or key.endswith("/"):
+        raise ConfigurationError(
+            f"{purpose.field}: {uri} names no file: write {scheme}://<bucket>/<path of the file>"
+        )
+    # Google's as a stream: Arrow holds Python's lock while it opens a file of Google's for random
+    # access, so that a slow answer would stop every thread.
+    connect, seekable = _connection(scheme), scheme == "s3"
+    return Place(
+        uri=uri,
+        stamp=partial(_stamp, connect, path),
+        open=partial(_open, connect, path, seekable),
+        failures=_FAILURES,
+        explain=partial(_explained, uri, purpose),
+        seekable=seekable,
+    )
+
+
+def folder(uri: str, purpose: Purpose) -> Folder:
+    """Return what lies below a prefix of a bucket's, or in the whole of it.
+
+    Raises:
+        ConfigurationError: the URI names no bucket.
+    """
+    scheme, _, path = uri.partition("://")
+    path = path.rstrip("/")
+    if not path.partition("/")[0]:
+        raise ConfigurationError(
+            f"{purpose.field}: {uri} names no bucket: write {scheme}://<bucket>/<folder>"
+        )
+
+    def sizes(below: str) -> dict[str, int | None]:
+        return repeated(
+            partial(_listed, _connection(scheme), f"{path}/{below}".rstrip("/")),
+            _FAILURES,
+            partial(_explained, uri, purpose),
+            f"{uri} could not be listed",
+        )
+
+    return Folder(sizes, lambda name: place(f"{scheme}://{path}/{name}", purpose))
+
+
+def _connection(scheme: str) -> partial[ArrowFSWrapper]:
+    if scheme == "gs":
+        return partial(google, _variable("STORAGE_EMULATOR_HOST"))
+    return partial(amazon, _variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"), _region())
 
 
 def _variable(*names: str) -> str | None:
@@ -106,23 +142,6 @@ def _wrapped(filesystem: FileSystem) -> ArrowFSWrapper:
     return ArrowFSWrapper(filesystem, skip_instance_cache=True)
 
 
-def _place(uri: str, connect: partial[ArrowFSWrapper], *, seekable: bool) -> Place:
-    scheme, _, path = uri.partition("://")
-    bucket, _, key = path.partition("/")
-    if not bucket or not key or key.endswith("/"):
-        raise ConfigurationError(
-            f"data: {uri} names no file: write {scheme}://<bucket>/<path of the file>"
-        )
-    return Place(
-        uri=uri,
-        stamp=partial(_stamp, connect, path),
-        open=partial(_open, connect, path, seekable),
-        failures=(OSError, ValueError),  # ValueError: Arrow closed a stream that failed
-        explain=partial(_explained, uri, _ADVICE[scheme]),
-        seekable=seekable,
-    )
-
-
 def _stamp(connect: partial[ArrowFSWrapper], path: str) -> Stamp:
     found = connect().info(path)
     if found["type"] != "file":
@@ -139,15 +158,22 @@ def _open(connect: partial[ArrowFSWrapper], path: str, seekable: bool, position:
     return file
 
 
-def _explained(uri: str, advice: str, error: Exception) -> ProgramError | None:
+def _listed(connect: partial[ArrowFSWrapper], path: str) -> dict[str, int | None]:
+    """Return the files directly below a prefix; Arrow gathers all of them, however many."""
+    from pyarrow.fs import FileSelector, FileType
+
+    found = connect().fs.get_file_info(FileSelector(path, allow_not_found=True))
+    return {one.base_name: one.size for one in found if one.type == FileType.File}
+
+
+def _explained(uri: str, purpose: Purpose, error: Exception) -> ProgramError | None:
     """Return what a failure means; Arrow tells the kinds apart only in its words."""
     told = str(error)
+    advice = _ADVICE[uri.partition("://")[0]].format(settings=purpose.settings)
     if isinstance(error, FileNotFoundError) or "NO_SUCH_" in told or "NOT_FOUND" in told:
-        return DataError(
-            f"{uri} does not exist, nor perhaps its bucket: correct the location in spec.data"
-        )
+        return purpose.missing(f"{uri} does not exist, nor perhaps its bucket: {purpose.remedy}")
     if isinstance(error, IsADirectoryError) or "Not a regular file" in told:
-        return DataError(f"{uri} is a folder: name the file itself")
+        return purpose.missing(f"{uri} is a folder: name the file itself")
     if _FORBIDDEN.search(told):
         return ConfigurationError(f"{uri} may not be read ({told}): {advice}")
     if _UNTRUSTED.search(told):

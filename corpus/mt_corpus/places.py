@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
 
 from mt_contract import names
-from mt_contract.errors import ConfigurationError, DataError
-from mt_corpus import buckets, disk, web
-from mt_corpus.steady import Place, Stamp, Steady
+from mt_contract.errors import ConfigurationError
+from mt_corpus import buckets, disk, hub, steady, web
+from mt_corpus.purpose import Purpose
+from mt_corpus.steady import Folder, Place, Stamp, Steady
 
-_BUFFER = 4 << 20  # bytes asked for at a time
 _ELSEWHERE: dict[str, Callable[[str], Place]] = {
     "http": web.place,
     "https": web.place,
-    "hf": web.hub_place,
-    "s3": buckets.s3_place,
-    "gs": buckets.gs_place,
+    "hf": hub.place,
+    "s3": buckets.place,
+    "gs": buckets.place,
 }
 SCHEMES = ("pvc", "file", *_ELSEWHERE)
+_FOLDERS: dict[str, Callable[[str, Purpose], Folder]] = {
+    "hf": hub.folder,
+    "s3": buckets.folder,
+    "gs": buckets.folder,
+}
 
 
 def locate(
@@ -36,9 +41,9 @@ def locate(
     Raises:
         ConfigurationError: there is no such scheme, or the path climbs out of its claim.
     """
-    scheme, separator, _ = uri.partition("://")
-    if separator and scheme in _ELSEWHERE:
+    if is_elsewhere(uri):
         return uri
+    scheme, separator, _ = uri.partition("://")
     if separator and scheme not in SCHEMES:
         known = ", ".join(f"{name}://" for name in SCHEMES)
         raise ConfigurationError(f"data: {uri}: text is read from a path, {known}")
@@ -48,8 +53,7 @@ def locate(
         raise ConfigurationError(f"data: {error}") from error
 
 
-@contextmanager
-def opened(uri: str, location: str) -> Iterator[BufferedReader[Steady]]:
+def opened(uri: str, location: str) -> AbstractContextManager[BufferedReader[Steady]]:
     """Open a file as it is stored; failures that may pass are repeated where they came.
 
     Raises:
@@ -57,14 +61,7 @@ def opened(uri: str, location: str) -> Iterator[BufferedReader[Steady]]:
         DataError: there is no such file.
         StorageError: the place cannot be reached just now, or the file was changed while read.
     """
-    steady = Steady(_place(uri, location))
-    with BufferedReader(steady, _BUFFER) as stream:
-        try:
-            yield stream
-        except DataError:  # a file that changes seems damaged
-            steady.confirm()
-            raise
-        steady.confirm()
+    return steady.opened(_place(uri, location))
 
 
 def stamp(uri: str, location: str) -> Stamp:
@@ -74,6 +71,23 @@ def stamp(uri: str, location: str) -> Stamp:
         ProgramError: as ``opened`` does.
     """
     return Steady(_place(uri, location)).stamp
+
+
+def is_elsewhere(uri: str) -> bool:
+    """Return whether a URI names a place that is neither a path nor a claim."""
+    scheme, separator, _ = uri.partition("://")
+    return bool(separator) and scheme in _ELSEWHERE
+
+
+def folder(uri: str, purpose: Purpose) -> Folder | None:
+    """Return a folder elsewhere; None where the place has no folders, but single files only.
+
+    Raises:
+        ConfigurationError: the URI is wrong; of the Hub also: there is no such repository.
+        StorageError: the Hub cannot be reached just now.
+    """
+    find = _FOLDERS.get(uri.partition("://")[0])
+    return find(uri, purpose) if find else None
 
 
 def suffix(location: str) -> str:
@@ -87,7 +101,6 @@ def path_of(location: str) -> str:
 
 
 def _place(uri: str, location: str) -> Place:
-    scheme, separator, _ = location.partition("://")
-    if separator and scheme in _ELSEWHERE:
-        return _ELSEWHERE[scheme](location)
+    if is_elsewhere(location):
+        return _ELSEWHERE[location.partition("://")[0]](location)
     return disk.place(uri, location)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from io import BufferedReader
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from mt_contract.errors import ProgramError, StorageError
+from mt_contract.errors import BadArtifactError, DataError, ProgramError, StorageError
 
 T = TypeVar("T")
 PAUSES = (0.5, 2.0, 5.0, 10.0)  # seconds before the further attempts of one read
 
+_BUFFER = 4 << 20  # bytes asked for at a time
 _SKIPPED = 1 << 20  # bytes at a time
 
 
@@ -59,6 +62,74 @@ class Place:
     failures: tuple[type[Exception], ...]
     explain: Callable[[Exception], ProgramError | None]
     seekable: bool = True
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Files that belong together.
+
+    Attributes:
+        sizes: bytes, where known, of the files in a folder below (or in "" itself) by name; folders
+            in it are not among them, and of a folder that is not there nothing is.
+        place: a file, by its path with forward slashes.
+    """
+
+    sizes: Callable[[str], Mapping[str, int | None]]
+    place: Callable[[str], Place]
+
+
+def repeated(
+    action: Callable[[], T],
+    failures: tuple[type[Exception], ...],
+    explain: Callable[[Exception], ProgramError | None],
+    failed: str,
+    where: Callable[[], str] = str,
+) -> T:
+    """Return what ``action`` returns, tried again after pauses where a failure may pass.
+
+    Args:
+        action: what is tried.
+        failures: what it raises.
+        explain: the error for the user; None: the failure may pass.
+        failed: says that it could not be done.
+        where: says how far it came.
+
+    Raises:
+        ProgramError: a failure of which it is known what it means.
+        StorageError: it failed each time.
+    """
+    for pause in (*PAUSES, None):
+        try:
+            return action()
+        except failures as error:
+            known = explain(error)
+            if known is not None:
+                raise known from error
+            if pause is None:
+                raise StorageError(
+                    f"{failed} in {len(PAUSES) + 1} attempts{where()} "
+                    f"({str(error) or type(error).__name__}): the storage or the way to it failed"
+                ) from error
+            time.sleep(pause)
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def opened(place: Place) -> Iterator[BufferedReader[Steady]]:
+    """Open a file as it is stored; failures that may pass are repeated where they came.
+
+    Raises:
+        ProgramError: what ``place`` explains.
+        StorageError: it cannot be reached just now, or the file was changed while read.
+    """
+    steady = Steady(place)
+    with BufferedReader(steady, _BUFFER) as stream:
+        try:
+            yield stream
+        except (BadArtifactError, DataError):  # a file that changes seems damaged
+            steady.confirm()
+            raise
+        steady.confirm()
 
 
 class Steady(io.RawIOBase):
@@ -137,25 +208,18 @@ class Steady(io.RawIOBase):
         return data
 
     def _repeated(self, action: Callable[[], T]) -> T:
-        for pause in (*PAUSES, None):
+        def attempt() -> T:
             try:
                 return action()
-            except self._place.failures as error:
+            except self._place.failures:
                 self._let_go()
-                known = self._place.explain(error)
-                if known is not None:
-                    raise known from error
-                if pause is None:
-                    raise self._gave_up(error) from error
-                time.sleep(pause)
-        raise AssertionError("unreachable")
+                raise
 
-    def _gave_up(self, error: Exception) -> StorageError:
-        return StorageError(
-            f"{self._place.uri} could not be read in {len(PAUSES) + 1} attempts, the last time "
-            f"at byte {self._position:,} ({str(error) or type(error).__name__}): the storage or "
-            "the way to it failed"
-        )
+        place, told = self._place, f"{self._place.uri} could not be read"
+        return repeated(attempt, place.failures, place.explain, told, self._where)
+
+    def _where(self) -> str:
+        return f", the last time at byte {self._position:,}"
 
     def _let_go(self) -> None:
         if self._file is not None:

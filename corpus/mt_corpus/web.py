@@ -1,15 +1,14 @@
-"""Files behind HTTP: any server, and the Hugging Face Hub. One stream, resumed by byte range."""
+"""Files behind HTTP. One stream, resumed by byte range."""
 
 from __future__ import annotations
 
-import os
-import re
 from functools import cache, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from mt_contract.errors import ConfigurationError, DataError, ProgramError
+from mt_contract.errors import ConfigurationError, ProgramError
+from mt_corpus.purpose import TEXT, Purpose
 from mt_corpus.steady import Opened, Place, Stamp, skip
 
 if TYPE_CHECKING:
@@ -17,20 +16,11 @@ if TYPE_CHECKING:
     from fsspec.implementations.http import HTTPFileSystem
 
 _CONNECT, _READ = 10.0, 60.0  # seconds
-_HUB = "https://huggingface.co"
-_HUB_FILE = re.compile(
-    r"hf://datasets/(?P<name>[^/@]+/[^/@]+)"
-    r"(?:@(?P<revision>refs/(?:pr|convert)/[^/]+|[^/]+))?/(?P<path>[^?#]*[^?#/])"
-)
 _AS_WRITTEN = "%:/?#[]@!$&'()*+,;=~"  # signed URLs are valid in exactly the form they came in
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 _WEB_ADVICE = (
     "this server wants credentials: give a URL that needs none (a signed one), a netrc file "
     "through NETRC, or copy the file to a bucket or a claim"
-)
-_HUB_ADVICE = (
-    "there is no such public data set: correct the name, or set HF_TOKEN from a secret through "
-    "spec.training.env; a gated data set must be accepted once by the token's owner"
 )
 
 
@@ -38,7 +28,7 @@ class _DowngradeError(OSError):
     """A server that was asked over TLS sends us on to a place without."""
 
 
-def place(uri: str) -> Place:
+def place(uri: str, purpose: Purpose = TEXT) -> Place:
     """Return the file behind an HTTP URL.
 
     Raises:
@@ -49,30 +39,20 @@ def place(uri: str) -> Place:
     except ValueError:
         named = None
     if not named:
-        raise ConfigurationError(f"data: {uri} is no URL: write https://<host>/<path>")
-    return _place(uri, quote(uri, safe=_AS_WRITTEN), {}, _WEB_ADVICE)
+        raise ConfigurationError(f"{purpose.field}: {uri} is no URL: write https://<host>/<path>")
+    return behind(uri, quote(uri, safe=_AS_WRITTEN), {}, _WEB_ADVICE, purpose)
 
 
-def hub_place(uri: str) -> Place:
-    """Return a file of a data set on the Hub (or on the one that HF_ENDPOINT names).
+def behind(uri: str, url: str, headers: dict[str, str], advice: str, purpose: Purpose) -> Place:
+    """Return the file behind ``url``.
 
-    Raises:
-        ConfigurationError: the URI is not of the form that names such a file.
+    Args:
+        uri: names it in messages.
+        url: as it is sent.
+        headers: sent with it; authorization not to other hosts.
+        advice: what to do where it is forbidden.
+        purpose: what it is read for.
     """
-    found = _HUB_FILE.fullmatch(uri)
-    if not found:
-        raise ConfigurationError(
-            f"data: {uri}: a file of the Hub is hf://datasets/<owner>/<name>[@<revision>]/<path>"
-        )
-    endpoint = os.environ.get("HF_ENDPOINT", _HUB).rstrip("/")
-    revision = quote(found["revision"] or "main", safe="")
-    url = f"{endpoint}/datasets/{found['name']}/resolve/{revision}/{quote(found['path'])}"
-    token = os.environ.get("HF_TOKEN", "").strip()
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return _place(uri, url, headers, _HUB_ADVICE)
-
-
-def _place(uri: str, url: str, headers: dict[str, str], advice: str) -> Place:
     import aiohttp
 
     return Place(
@@ -80,7 +60,7 @@ def _place(uri: str, url: str, headers: dict[str, str], advice: str) -> Place:
         stamp=partial(_stamp, url, headers),
         open=partial(_open, url, headers),
         failures=(OSError, aiohttp.ClientError, ValueError),
-        explain=partial(_explained, uri.partition("?")[0], advice),
+        explain=partial(_explained, uri.partition("?")[0], advice, purpose),
         seekable=False,
     )
 
@@ -130,16 +110,16 @@ def _open(url: str, headers: dict[str, str], position: int) -> Opened:
     return stream  # type: ignore[no-any-return]
 
 
-def _explained(uri: str, advice: str, error: Exception) -> ProgramError | None:
+def _explained(uri: str, advice: str, purpose: Purpose, error: Exception) -> ProgramError | None:
     import aiohttp
 
     unreadable = aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError
     if isinstance(error, FileNotFoundError):
-        return DataError(f"{uri} does not exist: correct the location in spec.data")
+        return purpose.missing(f"{uri} does not exist: {purpose.remedy}")
     if isinstance(error, aiohttp.TooManyRedirects):
-        return DataError(f"{uri} redirects in a circle: name the file itself")
+        return purpose.missing(f"{uri} redirects in a circle: name the file itself")
     if isinstance(error, aiohttp.ClientResponseError):
-        return _answered(uri, advice, error)
+        return _answered(uri, advice, purpose, error)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return ConfigurationError(
             f"{uri}: the server's certificate is not trusted ({error}): name the authority's in "
@@ -150,13 +130,13 @@ def _explained(uri: str, advice: str, error: Exception) -> ProgramError | None:
     return None
 
 
-def _answered(uri: str, advice: str, error: aiohttp.ClientResponseError) -> ProgramError | None:
+def _answered(
+    uri: str, advice: str, purpose: Purpose, error: aiohttp.ClientResponseError
+) -> ProgramError | None:
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.status in _PASSING:
         return None
     if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        return DataError(
-            f"{uri} does not exist ({error.status}): correct the location in spec.data"
-        )
+        return purpose.missing(f"{uri} does not exist ({error.status}): {purpose.remedy}")
     if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return ConfigurationError(f"{uri} may not be read ({error.status}): {advice}")
-    return DataError(f"{uri} is refused by the server ({error.status} {error.message})")
+    return purpose.missing(f"{uri} is refused by the server ({error.status} {error.message})")

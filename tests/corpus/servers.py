@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
@@ -200,3 +204,25 @@ def certificate(folder: Path) -> tuple[SSLContext, Path]:
     context = SSLContext(PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority, private)
     return context, authority
+
+
+@contextmanager
+def moto_server(port: int) -> Iterator[str]:
+    """Run a server of moto's, a process of its own as S3 is, and yield its URL."""
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            assert server.poll() is None
+            connection = HTTPConnection("127.0.0.1", port, timeout=5)
+            try:
+                connection.request("GET", "/moto-api/")
+                break
+            except OSError:
+                time.sleep(0.1)
+            finally:
+                connection.close()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from http.client import HTTPConnection
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.corpus.numbered import LONG, MANY, MIDDLE, ROWS, TEXT, read
-from tests.corpus.servers import Page, Site
+from tests.corpus.servers import Page, Site, moto_server
 from tests.corpus.tables import table, zst
 
 from mt_contract.errors import ConfigurationError, DataError, ProgramError, StorageError
@@ -168,27 +164,9 @@ def test_a_table_of_s3_is_read_in_parts(s3: Page, site: Site) -> None:
 
 
 @pytest.fixture(scope="module")
-def moto(unused_tcp_port_factory: object) -> Iterator[str]:
-    """A server of moto's: a process of its own, as S3 is."""
-    assert callable(unused_tcp_port_factory)
-    port = unused_tcp_port_factory()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(600):
-            assert server.poll() is None
-            connection = HTTPConnection("127.0.0.1", port, timeout=5)
-            try:
-                connection.request("GET", "/moto-api/")
-                break
-            except OSError:
-                time.sleep(0.1)
-            finally:
-                connection.close()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.kill()
-        server.wait()
+def moto(unused_tcp_port_factory: Callable[[], int]) -> Iterator[str]:
+    with moto_server(unused_tcp_port_factory()) as url:
+        yield url
 
 
 @pytest.mark.slow

@@ -466,7 +466,7 @@ def test_another_recipe_in_the_same_folder_is_another_run(tmp_path: Path, mlflow
 @pytest.mark.slow
 def test_an_import_stands_in_mlflow(tmp_path: Path, mlflow_uri: str) -> None:
     source = engines.write(tmp_path / "source", source=engines.tokenizer())
-    asked = import_config.from_folder(source, tmp_path / "out", "pt-en")
+    asked = import_config.from_command_line(str(source), tmp_path / "out", "pt-en")
     asked = replace(asked, tracking=config.Tracking(mlflow_uri, "imports", {"why": "a test"}))
     result = importing.run(asked)
     (source / "model.bin").write_bytes(b"")

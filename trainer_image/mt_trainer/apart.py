@@ -1,6 +1,7 @@
-"""Work in a process of its own, on TensorFlow and without the GPU, which this process may hold.
+"""Work in a process of its own, which can be ended at any time, whatever it waits for.
 
-What is exported there, and how it is checked, is the same whatever the network was trained with.
+On TensorFlow it has no GPU, which this process may hold: what is exported there, and how it is
+checked, is the same whatever the network was trained with.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import logging
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
+from mt_contract.errors import ProgramError
 from mt_trainer import device
 
 T = TypeVar("T")
@@ -21,7 +23,31 @@ _OWN = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN
 
 
 def on_tensorflow(function: Callable[..., T], *arguments: Any) -> T:
+    """Return what ``function`` returns in a process that runs TensorFlow on the CPU.
+
+    Raises:
+        Exception: as ``run`` does.
+    """
+    found: T = run(_on_tensorflow, function, *arguments, environment=_OWN)
+    return found
+
+
+def _on_tensorflow(function: Callable[..., T], *arguments: Any) -> T:
+    device.quiet_environment()
+    with device.silent():
+        importlib.import_module("tensorflow")
+    return function(*arguments)
+
+
+def run(
+    function: Callable[..., T], *arguments: Any, environment: Mapping[str, str] | None = None
+) -> T:
     """Return what ``function`` returns in another process; plain values go in and come back.
+
+    Args:
+        function: of a module.
+        arguments: for it.
+        environment: what the process has besides this one's.
 
     Raises:
         Exception: what ``function`` raised, or that the process was killed.
@@ -29,19 +55,21 @@ def on_tensorflow(function: Callable[..., T], *arguments: Any) -> T:
     context = multiprocessing.get_context("spawn")
     hearing, telling = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(telling, function, arguments), daemon=True)
-    own = {name: os.environ.get(name) for name in _OWN}
-    os.environ.update(_OWN)  # it is read by what is imported there, before anything else is done
+    before = {name: os.environ.get(name) for name in environment or {}}
+    os.environ.update(environment or {})  # read by what is imported there, before all else
     try:
         process.start()
     finally:
-        for name, value in own.items():
+        for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
     telling.close()
     try:
         error, found = hearing.recv()
     except EOFError:
         process.join()
-        raise RuntimeError(f"the process that exports ended with {process.exitcode}") from None
+        raise RuntimeError(
+            f"the process of {function.__name__} ended with {process.exitcode}"
+        ) from None
     finally:
         process.kill()
         process.join()
@@ -52,11 +80,10 @@ def on_tensorflow(function: Callable[..., T], *arguments: Any) -> T:
 
 def _work(telling: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    device.quiet_environment()
-    with device.silent():
-        importlib.import_module("tensorflow")
     try:
         telling.send((None, function(*arguments)))
+    except ProgramError as error:  # told by who waits for it
+        telling.send((error, None))
     except Exception as error:
-        logging.getLogger(__name__).exception("in the process that exports")
+        logging.getLogger(__name__).exception("in a process of its own")
         telling.send((error, None))

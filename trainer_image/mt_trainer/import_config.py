@@ -10,6 +10,7 @@ from typing import Any
 
 from mt_contract import resource
 from mt_contract.errors import ConfigurationError
+from mt_corpus import places
 from mt_trainer.config import Tracking, optional, path_of, tracking_of, variable
 
 _PRIMARY = re.compile(r"[a-z]{2,3}")  # first part of a language tag; regions are capitals
@@ -23,7 +24,7 @@ class Import:
         run: name of the TrainingRun.
         out: the run's folder.
         uri: the run's folder as the cluster names it.
-        source: folder of the model.
+        source: folder of the model on this machine; None: it is fetched from ``origin``.
         origin: the same as the user names it, and the digest that its manifest must have.
         languages: of source and target.
         tracking: where else the import is told of, or None.
@@ -32,15 +33,20 @@ class Import:
     run: str
     out: Path
     uri: str
-    source: Path
+    source: Path | None
     origin: resource.Import
     languages: tuple[str, str]
     tracking: Tracking | None = None
 
     @property
+    def named(self) -> str:
+        """Return where the model is, without what a signed URL lets anybody read it by."""
+        return self.origin.uri.partition("?")[0]
+
+    @property
     def recipe(self) -> dict[str, Any]:
         """Return what decides the outcome."""
-        source = {"uri": self.origin.uri, "digest": self.origin.digest}
+        source = {"uri": self.named, "digest": self.origin.digest}
         return {
             "sourceLanguage": self.languages[0],
             "targetLanguage": self.languages[1],
@@ -62,27 +68,31 @@ def from_environment(environment: Mapping[str, str]) -> Import:
         run=variable(environment, "MT_RUN"),
         out=path_of(uri, Path()),
         uri=uri.rstrip("/"),
-        source=path_of(origin.uri, Path()),
+        source=_source(origin.uri),
         origin=origin,
         languages=pair(variable(environment, "MT_LANGUAGES")),
         tracking=tracking_of(environment),
     )
 
 
-def from_folder(source: Path, out: Path, languages: str) -> Import:
-    """Return the import of a folder on this machine.
+def from_command_line(source: str, out: Path, languages: str) -> Import:
+    """Return the import of a folder on this machine, or of a model elsewhere.
 
     Raises:
-        ConfigurationError: ``languages`` are not two.
+        ConfigurationError: ``languages`` are not two, or ``source`` is no place that is known.
     """
     return Import(
         run=out.name,
         out=out,
         uri=str(out),
-        source=source,
-        origin=resource.Import(str(source)),
+        source=_source(source),
+        origin=resource.Import(source),
         languages=pair(languages),
     )
+
+
+def _source(uri: str) -> Path | None:
+    return None if places.is_elsewhere(uri) else path_of(uri, Path())
 
 
 def pair(languages: str) -> tuple[str, str]:

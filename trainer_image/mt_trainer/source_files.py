@@ -1,16 +1,19 @@
-"""The files of a CTranslate2 model that was made elsewhere: found by name, copied within bounds."""
+"""The files of a model that was made elsewhere: found by name, copied within bounds."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from mt_contract import storage
 from mt_contract.artifact import CTRANSLATE2, TARGET_VOCABULARY, VOCABULARY
 from mt_contract.errors import BadArtifactError, StorageError
 
 _MB = 1 << 20
+MOST_FILES, MOST_BYTES = 256, 20_480 * _MB  # of all that is brought from elsewhere
+_MOST_NAME = 255  # bytes of one part, as file systems have it
 _MODEL, _CONFIG = "model.bin", "config.json"
 _MOST = {_MODEL: 16_384 * _MB, _CONFIG: _MB}  # bytes
 _MOST_OTHERS = 256 * _MB
@@ -22,80 +25,137 @@ _WANTED = (
 )
 
 
-def find(folder: Path, languages: tuple[str, str]) -> dict[str, Path]:
-    """Return where each file of the artifact is found, by its name there.
+def find(names: Collection[str], languages: tuple[str, str], where: str) -> dict[str, str]:
+    """Return which file of a CTranslate2 model each file of the artifact is, by its path there.
+
+    Args:
+        names: of the files in the model's folder, and in ``ctranslate2/`` below it.
+        languages: of source and target.
+        where: names the folder in messages.
 
     Raises:
         BadArtifactError: a file is missing, or it cannot be told which is which.
     """
-    engine = folder if (folder / _MODEL).exists() else folder / CTRANSLATE2
-    names = {path.name for path in engine.glob("*")}
-    vocabularies = {name for name in names if _VOCABULARY.fullmatch(name)}
+    engine = "" if _MODEL in names else f"{CTRANSLATE2}/"
+    parts = {name.removeprefix(engine) for name in names if name.startswith(engine)}
+    vocabularies = sorted(name for name in parts if _VOCABULARY.fullmatch(name))
     for name in (_MODEL, _CONFIG):
-        if name not in names:
-            raise BadArtifactError(f"{folder} has no {name}: needed are {_WANTED}")
+        if name not in parts:
+            raise BadArtifactError(f"{where} has no {name}: needed are {_WANTED}")
     if not vocabularies:
-        raise BadArtifactError(f"{folder} has no *_vocabulary.json: needed are {_WANTED}")
-    found = {f"{CTRANSLATE2}/{name}": engine / name for name in (_MODEL, _CONFIG, *vocabularies)}
-    return found | _tokenizers(folder, languages)
+        raise BadArtifactError(f"{where} has no *_vocabulary.json: needed are {_WANTED}")
+    found = {f"{CTRANSLATE2}/{name}": engine + name for name in (_MODEL, _CONFIG, *vocabularies)}
+    return found | _tokenizers(names, languages, where)
 
 
-def _tokenizers(folder: Path, languages: tuple[str, str]) -> dict[str, Path]:
-    paths = [path for path in sorted(folder.glob("*")) if path.suffix in _TOKENIZER]
-    if not paths:
-        raise BadArtifactError(f"{folder} has no SentencePiece model: needed are {_WANTED}")
-    if len(paths) == 1:
-        return {VOCABULARY: paths[0]}
-    named = [_side(path, languages) for path in paths]
+def _tokenizers(names: Collection[str], languages: tuple[str, str], where: str) -> dict[str, str]:
+    plain = (name for name in names if "/" not in name and not name.startswith("."))
+    found = sorted(name for name in plain if name.endswith(_TOKENIZER))
+    if not found:
+        raise BadArtifactError(f"{where} has no SentencePiece model: needed are {_WANTED}")
+    if len(found) == 1:
+        return {VOCABULARY: found[0]}
+    named = [_side(name, languages) for name in found]
     if sorted(named) != ["source", "target"]:
-        shown = ", ".join(path.name for path in paths)
         raise BadArtifactError(
-            f"{folder}: of {shown} it cannot be told which is for which language: leave one, or "
-            "source.spm and target.spm"
+            f"{where}: of {', '.join(found)} it cannot be told which is for which language: leave "
+            "one, or source.spm and target.spm"
         )
-    source, target = (paths[named.index(side)] for side in ("source", "target"))
+    source, target = (found[named.index(side)] for side in ("source", "target"))
     return {VOCABULARY: source, TARGET_VOCABULARY: target}
 
 
-def _side(path: Path, languages: tuple[str, str]) -> str:
+def _side(name: str, languages: tuple[str, str]) -> str:
     """Return whether a file's name says that it is of the source or of the target, or neither."""
     source, target = (language.split("-")[0].lower() for language in languages)
-    words = set(re.split(r"[._-]", path.name.lower()))
+    words = set(re.split(r"[._-]", name.lower()))
     sides = {
         side
-        for side, names in (
+        for side, words_of in (
             ("source", {"source", "src", source}),
             ("target", {"target", "tgt", "trg", target}),
         )
-        if words & names
+        if words & words_of
     }
     return sides.pop() if len(sides) == 1 else ""
 
 
-def copy(files: Mapping[str, Path], folder: Path) -> None:
-    """Copy files to their names in ``folder``.
+def check_names(names: Collection[str], where: str) -> None:
+    """Refuse names from elsewhere that are not those of some plain files below a folder.
+
+    Args:
+        names: paths with forward slashes, each once for each file.
+        where: says in messages where they come from.
 
     Raises:
-        BadArtifactError: one is a link or no plain file, or larger than any such file is.
+        BadArtifactError: one leads out of the folder or is no name of a file, two are in each
+            other's way, or there are more than any model has.
+    """
+    if len(names) > MOST_FILES:
+        raise BadArtifactError(f"{where} has more than {MOST_FILES} files: name one model's folder")
+    for name in names:
+        if not _is_safe(name):
+            raise BadArtifactError(
+                f"{where} has a file {name!r}: names are relative, printable, and without '..'"
+            )
+    folders = {str(above) for name in names for above in PurePosixPath(name).parents}
+    for name in names:
+        if name in folders or list(names).count(name) > 1:
+            raise BadArtifactError(f"{where} has {name!r} twice: make it anew")
+
+
+def _is_safe(name: str) -> bool:
+    parts = name.split("/")
+    return (
+        name.isprintable()
+        and "\\" not in name
+        and not {"", ".", ".."} & set(parts)
+        and all(len(part.encode()) <= _MOST_NAME for part in parts)
+    )
+
+
+def most(name: str) -> int:
+    """Return how many bytes a file of a CTranslate2 model may have."""
+    return _MOST.get(PurePosixPath(name).name, _MOST_OTHERS)
+
+
+def copy(files: Mapping[str, Path], bounds: Mapping[str, int], folder: Path) -> None:
+    """Copy files to their names in ``folder``.
+
+    Args:
+        files: where each is, by its name there.
+        bounds: how many bytes each may have, by the same names.
+        folder: is made.
+
+    Raises:
+        BadArtifactError: one is a link or no plain file, or larger than its bound.
         StorageError: one cannot be read.
         OSError: one cannot be written.
     """
     for name, path in files.items():
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        storage.write_aside(place, _content(path))
+        storage.write_aside(place, _content(path, bounds[name]))
 
 
-def _content(path: Path) -> Iterator[bytes]:
+def _content(path: Path, left: int) -> Iterator[bytes]:
     if path.is_symlink() or not path.is_file():
         raise BadArtifactError(f"{path} is not a plain file: copy the file itself there")
-    left = _MOST.get(path.name, _MOST_OTHERS)
     try:
         with path.open("rb") as stream:
-            while piece := stream.read(_MB):
-                left -= len(piece)
-                if left < 0:
-                    raise BadArtifactError(f"{path} is larger than any file of its kind")
-                yield piece
+            yield from bounded(stream, left, str(path))
     except OSError as error:
         raise StorageError(f"{path} cannot be read ({error.strerror}): try again") from error
+
+
+def bounded(stream: BinaryIO, left: int, where: str) -> Iterator[bytes]:
+    """Yield what is read in pieces, up to ``left`` bytes.
+
+    Raises:
+        BadArtifactError: there is more; ``where`` names the file.
+    """
+    while piece := stream.read(_MB):
+        left -= len(piece)
+        if left < 0:
+            raise BadArtifactError(f"{where} is larger than any file of its kind")
+        yield piece

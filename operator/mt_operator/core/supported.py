@@ -36,7 +36,6 @@ def _elsewhere(uri: Any) -> bool:
 _BY_HAND = "remove it; a changed recipe, or a TrainingRun of your own, starts a training"
 UNSUPPORTED: tuple[Unsupported, ...] = (
     Unsupported("storage.uri", _elsewhere, "write pvc://<claim>/<path>"),
-    Unsupported("import.uri", _elsewhere, "copy the model to a claim, write pvc://<claim>/<path>"),
     Unsupported("serving.engine", _any_of("TensorFlow"), "write CTranslate2 or Auto"),
     Unsupported("serving.requestLog", _written, "remove it"),
     Unsupported("retrain", _written, _BY_HAND),

@@ -114,6 +114,36 @@ def test_it_asks_for_no_gpu_but_has_the_credentials_of_its_model() -> None:
     assert not {"nodeSelector", "subdomain"} & set(spec)
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        pytest.param("s3://models/opus", id="a bucket of S3"),
+        pytest.param("gs://models/opus", id="a bucket of Google"),
+        pytest.param("hf://team/opus@v1", id="the Hub"),
+        pytest.param("https://host/opus.tar.gz?Signature=a%2Fb", id="an archive on the web"),
+    ],
+)
+def test_from_elsewhere_it_is_fetched_with_the_credentials_of_its_model(uri: str) -> None:
+    model = model_view(spec_with(training={"envFrom": SECRET}, serviceAccountName="reader"))
+    observed = begun({**OF_A_MODEL, "import": {"uri": uri}}, model=model)
+    spec = pod(observed)
+    (container,) = spec["containers"]
+    assert json.loads(env(observed)["MT_IMPORT"]) == {"uri": uri}
+    assert [mount["mountPath"] for mount in container["volumeMounts"]] == [
+        "/tmp",
+        "/mnt/pvc/models",
+    ]
+    assert container["envFrom"] == SECRET
+    assert spec["serviceAccountName"] == "reader"
+
+
+@pytest.mark.parametrize("kind", ["datasets", "spaces"])
+def test_what_is_no_model_of_the_hub_is_refused_before_a_job_is_made(kind: str) -> None:
+    refused = observed_run({**ALONE, "import": {"uri": f"hf://{kind}/team/corpus"}})
+    assert "is no model's: a model of the Hub is hf://" in said(refused, "Stalled")
+    assert decide_run(refused).apply == ()
+
+
 def test_another_release_imports_with_the_image_that_was_stored() -> None:
     newer = replace(SETTINGS, images=Images("trainer:2", "predictor:2"))
     assert only(replace(begun(), settings=newer)) == only(begun())

@@ -11,7 +11,6 @@ from mt_operator.core.supported import UNSUPPORTED, unsupported_message, values_
 
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "storage.uri": ({"storage": {"uri": "s3://bucket/x"}}, "spec.storage.uri (write pvc://"),
-    "import.uri": ({"import": {"uri": "hf://org/model"}}, "spec.import.uri (copy the model to"),
     "serving.engine": ({"serving": {"engine": "TensorFlow"}}, "spec.serving.engine"),
     "serving.requestLog": (
         {"serving": {"requestLog": {"sink": "http://log"}}},
@@ -44,6 +43,7 @@ ALLOWED: list[Any] = [
     pytest.param({"training": {"nodes": 4}}, id="several nodes"),
     pytest.param({"training": {"warmStartFrom": "Production"}}, id="a warm start"),
     pytest.param({"import": {"uri": "pvc://models/elsewhere"}}, id="an import"),
+    pytest.param({"import": {"uri": "hf://org/model"}}, id="an import from elsewhere"),
     pytest.param({"tracking": {"mlflow": {"trackingUri": "http://mlflow"}}}, id="MLflow"),
     pytest.param(
         {"data": {"format": "JSONL", "fields": {"source": "pt"}}}, id="columns with names"

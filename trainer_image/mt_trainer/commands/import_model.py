@@ -19,6 +19,10 @@ examples:
                       SentencePiece models (one for both languages, or source.spm and target.spm)
   mt-trainer import runs/first/model --out runs/copy --languages pt-en
                       an artifact, verified and copied as it is
+  mt-trainer import s3://models/pt-en --out runs/pt-en --languages pt-en
+                      either of them in a bucket (s3://, gs://) or on the Hub
+                      (hf://<owner>/<name>[@<revision>][/<folder>]), or packed as .tar.gz,
+                      .tar.zst, .tar or .zip behind an https:// URL
   mt-trainer import   in a Job; MT_IMPORT, MT_LANGUAGES, MT_RUN and MT_OUTPUT say what
 
 the model is tried before it is put in place: bin/mt-predictor translates and evaluates with it.
@@ -30,8 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         nargs="?",
-        type=Path,
-        help="folder of the model; without one, the environment says what to do",
+        help="folder or URI of the model; without one, the environment says what to do",
     )
     parser.add_argument("--out", type=Path, help="folder of this import (with a source)")
     parser.add_argument("--languages", help="of source and target, as pt-en (with a source)")
@@ -52,5 +55,5 @@ def run(options: argparse.Namespace, stopper: Stopper) -> Message | None:
         )
     if not options.source:
         return importing.run(import_config.from_environment(os.environ))
-    asked = import_config.from_folder(options.source, options.out, options.languages)
+    asked = import_config.from_command_line(options.source, options.out, options.languages)
     return importing.run(asked)

@@ -54,6 +54,7 @@ _LOCATIONS = (
     "import.uri",
 )
 _SCHEMES = ("pvc", "s3", "gs", "hf", "https", "http")
+_NO_MODELS = ("hf://datasets/", "hf://spaces/")  # what else the Hub has
 
 
 class RefusedError(Exception):
@@ -199,6 +200,9 @@ def _bad_locations(resolved: Tree) -> Iterator[str]:
                 yield f"spec.{where}: {uri!r} begins with none of {', '.join(_SCHEMES)}."
             elif scheme == "pvc":
                 yield from _bad_path(where, str(uri))
+            elif path == "import.uri" and str(uri).startswith(_NO_MODELS):
+                named = "hf://<owner>/<name>[@<revision>][/<folder>]"
+                yield f"spec.{where}: {uri} is no model's: a model of the Hub is {named}."
 
 
 def _bad_path(where: str, uri: str) -> Iterator[str]:
