@@ -124,7 +124,7 @@ class _Metered:
         self._rest = b""
         self._uri = uri
         self._read = 0
-        self._end = b""
+        self._filled = 0  # where the last byte ends that is no zero
         self.allowed = _MOST_HEADERS
 
     def read(self, size: int) -> bytes:
@@ -140,19 +140,25 @@ class _Metered:
             raise BadArtifactError(
                 f"{self._uri} is damaged, or made to do harm: it holds more than its files"
             )
-        self._end = (self._end + data)[-_BLOCK:]
+        if said := len(data.rstrip(b"\0")):
+            self._filled = self._read - len(data) + said
         return data
 
-    def finish(self) -> None:
-        """Read to the end, where a tar is filled up with zeros.
+    def finish(self, end: int) -> None:
+        """Read on to the end, where a tar is filled up with zeros.
+
+        The library takes a header that is damaged, or missing, for the end.
+
+        Args:
+            end: of the last file, in bytes.
 
         Raises:
-            BadArtifactError: there is something else, or no end.
+            BadArtifactError: something else follows, or nothing.
         """
         while self.read(_MOST_HEADERS):
             pass
-        if any(self._end):
-            raise BadArtifactError(f"{self._uri} is damaged: it ends in the middle")
+        if self._filled > end or self._read < end + _BLOCK:
+            raise BadArtifactError(f"{self._uri} is damaged, or ends in the middle: copy it again")
 
 
 def _of_tar(stream: _Metered, uri: str) -> Iterator[_Member]:
@@ -166,7 +172,7 @@ def _of_tar(stream: _Metered, uri: str) -> Iterator[_Member]:
             # A size beyond the bounds is refused before anything of it is read.
             stream.allowed += min(max(one.size, 0), source_files.MOST_BYTES) + _BLOCK
             yield _Member(one.name, one.size, whole.extractfile(one))
-    stream.finish()
+        stream.finish(whole.offset)
 
 
 def _of_zip(file: IO[bytes], uri: str) -> Iterator[_Member]:

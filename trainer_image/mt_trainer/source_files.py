@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -99,8 +100,8 @@ def check_names(names: Collection[str], where: str) -> None:
                 f"{where} has a file {name!r}: names are relative, printable, and without '..'"
             )
     folders = {str(above) for name in names for above in PurePosixPath(name).parents}
-    for name in names:
-        if name in folders or list(names).count(name) > 1:
+    for name, times in Counter(names).items():
+        if name in folders or times > 1:
             raise BadArtifactError(f"{where} has {name!r} twice: make it anew")
 
 
