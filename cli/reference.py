@@ -28,6 +28,7 @@ before they are applied. Put `bin/` of a checkout on PATH; the first call makes 
 - An action is one annotation, `translation.kubeflow.org/<action>: <target>/<time>`, which
   `kubectl annotate` or Git can write as well. The command finds the target, refuses early what the
   operator would only ignore, and with `--wait` tells what became of it.
+- `translate` asks the endpoint; `batch` starts a Job for files of any size: [Bulk](batch.md).
 - `lint` needs no cluster: it holds a manifest against the schema and its rules, asks the
   operator's own decisions, and gives advice about gates. It says what it did not check.
 """

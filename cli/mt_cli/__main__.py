@@ -10,6 +10,7 @@ from mt_cli.arguments import parser
 from mt_cli.command import Command
 from mt_cli.commands import (
     actions,
+    batch,
     compare,
     doctor,
     lint,
@@ -34,6 +35,7 @@ COMMANDS: tuple[Command, ...] = (
     compare.COMMAND,
     logs.COMMAND,
     translate.COMMAND,
+    batch.COMMAND,
     *actions.COMMANDS,
     lint.COMMAND,
     doctor.COMMAND,
