@@ -50,6 +50,7 @@ PLACEMENT: Tree = {"nodes": 1, "backoffLimit": 3}
 EVALUATION: Tree = {"baseline": "Production", "confidence": "0.95"}
 GATE: Tree = {"minExamples": 1}  # of each; resource.Gate fills it in
 ENGINE: Tree = {"engine": "CTranslate2", "precision": "Int8", "beamSize": 4}
+TENSORFLOW: Tree = {"precision": "Float32"}  # instead, and all that it has
 SERVING: Tree = {
     "maxBatchTokens": 4096,
     "maxBatchDelay": "5ms",
@@ -113,6 +114,11 @@ class Images:
 
     trainer: str
     predictor: str
+    predictor_tensorflow: str = ""  # the predictor with TensorFlow beside CTranslate2; "": none
+
+    def serving(self, engine: str) -> str:
+        """Return the image that serves with an engine; "" where none is named."""
+        return self.predictor_tensorflow if engine == "TensorFlow" else self.predictor
 
 
 def merge(base: Tree, over: Tree) -> dict[str, Any]:
@@ -151,12 +157,12 @@ def resolve_training(raw: Tree, image: str) -> dict[str, Any]:
     return merge(merge(TRAINING, {"architecture": preset, "image": image}), written)
 
 
-def resolve_engine(raw: Tree, image: str) -> dict[str, Any]:
+def resolve_engine(raw: Tree, images: Images) -> dict[str, Any]:
     """Return the part of ``spec.serving`` that changes translations, with ``Auto`` decided."""
-    engine = merge(merge(ENGINE, {"image": image}), pick(raw, ENGINE_KEYS))
-    for key in ("engine", "precision"):
-        engine[key] = ENGINE[key] if engine[key] == "Auto" else engine[key]
-    return engine
+    written = {key: value for key, value in pick(raw, ENGINE_KEYS).items() if value != "Auto"}
+    name = str(written.get("engine", ENGINE["engine"]))
+    own = TENSORFLOW if name == "TensorFlow" else {}
+    return merge(merge(merge(ENGINE, own), {"image": images.serving(name)}), written)
 
 
 def resolve_rollout(raw: Tree) -> dict[str, Any]:
@@ -182,7 +188,7 @@ def resolve(spec: Tree, images: Images) -> dict[str, Any]:
         "training": resolve_training(training, images.trainer),
         "placement": merge(PLACEMENT, pick(training, PLACEMENT_KEYS)),
         "evaluation": merge(EVALUATION, spec.get("evaluation", {})),
-        "engine": resolve_engine(serving, images.predictor),
+        "engine": resolve_engine(serving, images),
         "serving": merge(SERVING, drop(serving, ENGINE_KEYS)),
         "rollout": resolve_rollout(spec.get("rollout", {})),
         "history": merge(HISTORY, spec.get("history", {})),

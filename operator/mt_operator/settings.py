@@ -78,7 +78,8 @@ class Settings:
 
     def allows(self, image: str) -> bool:
         """Return whether a user may name this image."""
-        patterns = (*self.allowed_images, self.images.trainer, self.images.predictor)
+        named = (self.images.trainer, self.images.predictor, self.images.predictor_tensorflow)
+        patterns = (*self.allowed_images, *filter(None, named))
         return any(fnmatchcase(image, pattern) for pattern in patterns)
 
 

@@ -136,7 +136,8 @@ def test_sound_gates_are_left_alone(tmp_path: Path, gates: list[Tree]) -> None:
 def test_a_run_is_judged_with_its_model(tmp_path: Path) -> None:
     model = edited(MINIMAL_MODEL, {"storage.uri": "pvc://models/x"})
     name = model["metadata"]["name"]
-    run = edited(MINIMAL_RUN, {"modelRef.name": name, "serving.engine": "TensorFlow"})
+    serving = {"engine": "TensorFlow", "precision": "Int8"}
+    run = edited(MINIMAL_RUN, {"modelRef.name": name, "serving": serving})
     result = lint(tmp_path, model, run, options="-o json")
     assert [f["object"].split("/")[0] for f in result.tree["findings"]] == ["TrainingRun"]
 

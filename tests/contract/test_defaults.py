@@ -70,7 +70,26 @@ def test_lists_are_replaced_not_merged() -> None:
 
 @pytest.mark.parametrize("key", ["engine", "precision"])
 def test_auto_is_decided(key: str) -> None:
-    assert defaults.resolve_engine({key: "Auto"}, "i") == defaults.resolve_engine({}, "i")
+    assert defaults.resolve_engine({key: "Auto"}, IMAGES) == defaults.resolve_engine({}, IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("written", "precision", "image"),
+    [
+        pytest.param({"engine": "TensorFlow"}, "Float32", "tensorflow:1", id="its own defaults"),
+        pytest.param(
+            {"engine": "TensorFlow", "precision": "Auto"}, "Float32", "tensorflow:1", id="Auto"
+        ),
+        pytest.param({"engine": "TensorFlow", "image": "a:1"}, "Float32", "a:1", id="an image"),
+        pytest.param({"engine": "CTranslate2"}, "Int8", "predictor:1", id="the other engine"),
+    ],
+)
+def test_an_engine_has_its_own_precision_and_image(
+    written: dict[str, Any], precision: str, image: str
+) -> None:
+    images = Images("trainer:1", "predictor:1", "tensorflow:1")
+    engine = defaults.resolve_engine(written, images)
+    assert (engine["precision"], engine["image"]) == (precision, image)
 
 
 def test_resolving_changes_neither_the_spec_nor_the_defaults() -> None:

@@ -25,7 +25,7 @@ def build(serving: Mapping[str, Any] | None = None) -> Revision:
         requested=NOW,
         artifact=ArtifactRef("pvc://models/pt-en/pt-en-7h2xk-0f8f9a5c/model", "sha256:ab"),
         folder="pvc://models/pt-en/pt-en-7h2xk-0f8f9a5c",
-        engine=resolve_engine({}, IMAGES.predictor),
+        engine=resolve_engine({}, IMAGES),
         serving=options,
         written={},
     )

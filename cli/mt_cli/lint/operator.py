@@ -52,7 +52,7 @@ def _permissive(specs: list[Tree]) -> Settings:
     metrics = [m for r in rollouts for m in (r.get("analysis") or {}).get("metrics") or ()]
     alerts = [alert for spec in specs for alert in spec.get("alerts") or ()]
     return Settings(
-        Images("trainer", "predictor"),
+        Images("trainer", "predictor", "predictor-tensorflow"),
         allowed_images=("*",),
         gateways={name: Gateway(name, "gateways", "{model}-{namespace}") for name in gateways},
         prometheus=Prometheus("http://prometheus"),

@@ -25,10 +25,6 @@ def _written(value: Any) -> bool:
     return value is not None and value not in ({}, [])
 
 
-def _any_of(*values: str) -> Callable[[Any], bool]:
-    return lambda value: value in values
-
-
 def _elsewhere(uri: Any) -> bool:
     return not str(uri).startswith("pvc://")
 
@@ -36,7 +32,6 @@ def _elsewhere(uri: Any) -> bool:
 _BY_HAND = "remove it; a changed recipe, or a TrainingRun of your own, starts a training"
 UNSUPPORTED: tuple[Unsupported, ...] = (
     Unsupported("storage.uri", _elsewhere, "write pvc://<claim>/<path>"),
-    Unsupported("serving.engine", _any_of("TensorFlow"), "write CTranslate2 or Auto"),
     Unsupported("serving.requestLog", _written, "remove it"),
     Unsupported("retrain", _written, _BY_HAND),
     Unsupported("tracking.modelRegistry", _written, "remove it: a run's folder holds it all"),

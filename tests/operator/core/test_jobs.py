@@ -37,7 +37,7 @@ from mt_operator.core.run.inputs import Work, work_of
 
 FOLDER = f"pvc://models/pt-en/{RUN}-{RUN_UID[:8]}"
 ARTIFACT = ArtifactRef(f"{FOLDER}/model", DIGEST)
-BASELINE = {
+BASELINE: dict[str, Any] = {
     "run": "pt-en-old",
     "uri": "pvc://archive/old/model",
     "digest": DIGEST,
@@ -212,6 +212,14 @@ def test_the_baseline_is_read_from_wherever_it_stands() -> None:
     assert given["uri"] == "pvc://archive/old/model"
     assert given["engine"] == {"engine": "CTranslate2", "precision": "Int8", "beamSize": 4}
     assert mounts(task) == {"models": True, "archive": False, "corpora": False}
+
+
+def test_the_judge_has_the_engines_of_both() -> None:
+    theirs = {**BASELINE["engine"], "engine": "TensorFlow", "image": "with-tensorflow:0"}
+    assert container(evaluate(baseline=BASELINE))["image"] == "registry/predictor:1"
+    assert container(evaluate(baseline={**BASELINE, "engine": theirs}))["image"] == (
+        "with-tensorflow:0"
+    )
 
 
 def test_a_claim_that_is_written_and_read_is_mounted_once() -> None:

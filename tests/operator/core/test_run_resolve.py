@@ -226,10 +226,22 @@ REFUSED = [
         id="a predictor that the platform does not allow",
     ),
     pytest.param(
-        observed_run(spec_with(serving={"engine": "TensorFlow"})),
+        observed_run(spec_with(serving={"requestLog": {"sink": "http://log"}})),
         "NotSupportedYet",
-        "spec.serving.engine",
+        "spec.serving.requestLog",
         id="a field that is not acted on",
+    ),
+    pytest.param(
+        observed_run(spec_with(serving={"engine": "TensorFlow"})),
+        "ImageNotAllowed",
+        "ask whoever runs it for images.predictorTensorflow",
+        id="an engine that the platform has no image with",
+    ),
+    pytest.param(
+        observed_run(spec_with(serving={"engine": "TensorFlow", "precision": "Int8"})),
+        "SpecInvalid",
+        "spec.serving.precision: the TensorFlow engine computes in Float32 alone",
+        id="a precision that the engine lacks",
     ),
     pytest.param(
         observed_run({**without("evaluation", "gates"), **IMPORT}),

@@ -13,7 +13,7 @@ from mt_operator.core.children.run_task import run_task, tracked
 from mt_operator.core.children.sources import locations
 from mt_operator.core.gate import rule_text
 from mt_operator.core.observed import ObservedRun
-from mt_operator.core.run.inputs import Baseline, Work
+from mt_operator.core.run.inputs import Baseline, Inputs, Work
 
 RESOURCES: Mapping[str, Any] = {
     "requests": {"cpu": "250m", "memory": "1Gi"},
@@ -38,7 +38,7 @@ def evaluate_task(observed: ObservedRun, work: Work, artifact: ArtifactRef) -> T
         work,
         Stage.EVALUATE,
         observed.status["attempts"]["evaluate"],
-        image=inputs.engine.image,
+        image=_image(inputs),
         args=("evaluate",),
         env=env,
         reads=(
@@ -53,6 +53,14 @@ def evaluate_task(observed: ObservedRun, work: Work, artifact: ArtifactRef) -> T
             env_from=inputs.placement.env_from,
         ),
     )
+
+
+def _image(inputs: Inputs) -> str:
+    """Return the image that will serve, or that of a baseline whose engine is not in it."""
+    ours, theirs = inputs.engine, inputs.baseline.engine if inputs.baseline else {}
+    # An image with TensorFlow has CTranslate2 as well.
+    theirs_has_more = theirs.get("engine") == "TensorFlow" != ours.engine
+    return str(theirs["image"]) if theirs_has_more else ours.image
 
 
 def _evaluation(work: Work) -> Mapping[str, Any]:

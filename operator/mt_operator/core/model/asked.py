@@ -44,7 +44,7 @@ def same_engine(spec: Tree, run: RunView, images: Images) -> bool:
     new, old, stored = _engine(spec), _engine(run.spec), _inputs(run).get("engine")
     if not stored:
         return new == old
-    return carry(new, old, stored, resolve_engine(new, images.predictor)) == dict(stored)
+    return carry(new, old, stored, resolve_engine(new, images)) == dict(stored)
 
 
 def same_judgement(spec: Tree, run: RunView) -> bool:

@@ -12,8 +12,8 @@ from typing import Any
 
 from mt_contract import names, recipe
 from mt_contract.codec import DecodeError, format_time, from_json
-from mt_contract.defaults import ENGINE_KEYS, PRESETS, drop, merge, pick, resolve
-from mt_contract.resource import RunSpec
+from mt_contract.defaults import ENGINE_KEYS, PRESETS, TENSORFLOW, drop, merge, pick, resolve
+from mt_contract.resource import Engine, RunSpec
 from mt_operator.core.children.train_job import RESOURCES
 from mt_operator.core.children.training_run import ANNOTATION_CAUSE, ANNOTATION_DIGEST
 from mt_operator.core.observed import ModelView, ObservedRun
@@ -186,10 +186,23 @@ def _check(observed: ObservedRun, spec: RunSpec, resolved: Tree) -> None:
             text = f"spec.evaluation.gates: gate {gate.name} names slice {gate.slice}"
             text += ", which no entry of spec.data.test has."
             raise RefusedError(Reason.SPEC_INVALID, text)
+    _check_engine(spec.engine)
     for where, image in (("training", spec.training.image), ("serving", spec.engine.image)):
         if not observed.settings.allows(image):
             text = f"spec.{where}.image: {image} is not among the images that the platform allows."
             raise RefusedError(Reason.IMAGE_NOT_ALLOWED, text)
+
+
+def _check_engine(engine: Engine) -> None:
+    only = TENSORFLOW["precision"]
+    if engine.engine == "TensorFlow" and engine.precision != only:
+        text = f"spec.serving.precision: the TensorFlow engine computes in {only} alone: write "
+        text += f"{only} or Auto, or another engine."
+        raise RefusedError(Reason.SPEC_INVALID, text)
+    if not engine.image:
+        text = f"spec.serving.engine: the operator's settings name no image with {engine.engine}: "
+        text += "ask whoever runs it for images.predictorTensorflow, or write CTranslate2."
+        raise RefusedError(Reason.IMAGE_NOT_ALLOWED, text)
 
 
 def _bad_locations(resolved: Tree) -> Iterator[str]:
