@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +20,7 @@ from mt_contract.errors import ConfigurationError, DataError, ProgramError
 from mt_corpus.lines import MAX_LINE
 from mt_corpus.rows import Broken, Row
 from mt_predictor.bulk.plan import plan
-from mt_predictor.bulk.progress import bar, sentence, span
+from mt_predictor.bulk.progress import Progress, bar, sentence, span
 from mt_predictor.bulk.windows import Line, windows
 
 TEXTS = [f"frase {number} {'x' * (number % 7)}" for number in range(50)]
@@ -288,3 +290,31 @@ def test_windows_of_any_size_write_the_same(tmp_path: Path) -> None:
         bulk(tmp_path / "in", tmp_path / f"out{size}", around=surroundings(size=size))
     found = {(tmp_path / f"out{size}").read_bytes() for size in (1, 40, 10_000)}
     assert len(found) == 1
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_drawn_over_itself_on_a_terminal() -> None:
+    stream, times = Terminal(), iter([0.0, 0.0, 1.0, 2.0])
+    progress = Progress("a.txt", 8, 2, stream, lambda: next(times))
+    progress.tell(5)
+    progress.tell(8)
+    *drawn, last = stream.getvalue().split("\r\x1b[2K")[1:]
+    assert [text.split(" a.txt: ")[1] for text in drawn] == [
+        "2 of 8 lines (25 %)",
+        "5 of 8 lines (62 %), 3 lines/s, 1 s left",
+    ]
+    assert last == f"{'━' * 24} a.txt: 8 of 8 lines (100 %), 3 lines/s\n"
+
+
+def test_progress_is_a_line_now_and_then_elsewhere(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    times = iter([0.0, 0.0, 4.0, 12.0, 13.0, 14.0])
+    progress = Progress("a.txt", 8, 0, io.StringIO(), lambda: next(times))
+    for lines in (2, 4, 6, 8):
+        progress.tell(lines)
+    told = [record.getMessage().split(" of ")[0] for record in caplog.records]
+    assert told == ["a.txt: 0", "a.txt: 4", "a.txt: 8"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,8 @@ from pyarrow import parquet
 from tests.predictor.bulk import answer, bulk, surroundings, written
 
 from mt_contract import storage
-from mt_contract.errors import ConfigurationError
+from mt_contract.errors import ConfigurationError, StorageError
+from mt_corpus.steady import Stamp
 from mt_predictor.bulk.stopping import Stop
 
 TEXTS = [f"frase {number} {'x' * (number % 7)}" for number in range(20)]
@@ -218,3 +220,60 @@ def test_parts_of_another_run_are_never_taken_for_ones_own(tmp_path: Path) -> No
     bulk(source, out, model="sha256:2", around=surroundings(size=60))
     assert written(out)[0] == answer(TEXTS[0])
     assert len(written(out)) == 22
+
+
+def test_where_a_server_tells_no_version_the_text_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mt_corpus.places.stamp", lambda *_: Stamp(None, ""))
+    source, out = begun(tmp_path)
+    expected = unbroken(tmp_path, "in", LINES)
+    source.write_bytes(LINES.replace(b"frase 7", b"frase 8"))
+    with pytest.raises(ConfigurationError, match="text was"):
+        bulk(source, out)
+    source.write_bytes(LINES)
+    bulk(source, out)
+    assert out.read_bytes() == expected
+
+
+def test_an_input_that_shrinks_meanwhile_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mt_corpus.places.stamp", lambda *_: Stamp(1, "same"))
+    source, out = begun(tmp_path)
+    source.write_bytes(LINES[:200])
+    with pytest.raises(StorageError, match="fewer lines than it had"):
+        bulk(source, out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("patient", "signals", "ended"),
+    [
+        pytest.param(True, 1, None, id="a wish"),
+        pytest.param(False, 1, "exit 143", id="before and after"),
+        pytest.param(True, 2, "at once 143", id="twice"),
+    ],
+)
+def test_signals(
+    monkeypatch: pytest.MonkeyPatch, patient: bool, signals: int, ended: str | None
+) -> None:
+    handlers: dict[int, Any] = {}
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+
+    def at_once(code: int) -> None:
+        raise SystemExit(f"at once {code}")
+
+    monkeypatch.setattr(os, "_exit", at_once)
+    stop = Stop(patient=patient)
+    stop.install()
+    assert set(handlers) == {signal.SIGTERM, signal.SIGINT}
+    found = None
+    try:
+        for _ in range(signals):
+            handlers[signal.SIGTERM](signal.SIGTERM, None)
+    except SystemExit as error:
+        found = error.code if isinstance(error.code, str) else f"exit {error.code}"
+    assert found == ended
+    assert stop.code == 143
+    assert list(stop.until([1, 2])) == []

@@ -62,13 +62,13 @@ def run(work: Work, model: Model, around: Surroundings) -> Tree:
         with writing():
             parts.remove()
         return made_of
-    done = _translate(work, model, parts, made_of["lines"], around)
+    done, count = _translate(work, model, parts, made_of["lines"], around)
     if done.lines < made_of["lines"]:
         if not around.stop.code:
             raise StorageError(f"{work.name} has fewer lines than it had: it was changed meanwhile")
         _log.info("stopped after %d of %d lines: begin it again", done.lines, made_of["lines"])
         raise SystemExit(around.stop.code)
-    return finish(work, parts, made_of, done)
+    return finish(work, parts, made_of, done, count)
 
 
 def begin(
@@ -126,13 +126,16 @@ def _anew(fresh: str | None, before: Tree) -> bool:
     return fresh is not None and (not fresh or before.get("fresh") != fresh)
 
 
-def _translate(work: Work, model: Model, parts: Parts, whole: int, around: Surroundings) -> Record:
-    """Translate the windows that are left, and return what is known of all of them."""
+def _translate(
+    work: Work, model: Model, parts: Parts, whole: int, around: Surroundings
+) -> tuple[Record, int]:
+    """Translate the windows that are left; return what is known of all parts, and their number."""
+    done, number = Record(), 0
     with writing():
-        records = list(parts.whole())
-    done, number = sum(records, Record()), len(records)
+        for record in parts.whole():
+            done, number = done + record, number + 1
     if done.lines >= whole:
-        return done
+        return done, number
     if number:
         _log.info("%s: going on after line %d", work.name, done.lines)
     translate, check, depth = model.load()
@@ -150,7 +153,7 @@ def _translate(work: Work, model: Model, parts: Parts, whole: int, around: Surro
         done, number, since = done + record, number + 1, now
         progress.tell(done.lines)
     around.stop.patient = False
-    return done
+    return done, number
 
 
 def recorded(lines: Sequence[Done], seconds: float, size: int) -> Record:
@@ -169,12 +172,12 @@ def recorded(lines: Sequence[Done], seconds: float, size: int) -> Record:
     )
 
 
-def finish(work: Work, parts: Parts, made_of: Tree, done: Record) -> Tree:
-    """Join the parts, and return the summary."""
+def finish(work: Work, parts: Parts, made_of: Tree, done: Record, count: int) -> Tree:
+    """Join ``count`` parts, and return the summary."""
     told = to_json(done)
     del told["size"]
     summary = {**made_of, "output": str(parts.out), **told, "seconds": round(done.seconds, 3)}
     with writing():
-        join(map(parts.part, range(sum(1 for _ in parts.whole()))), parts.out, work.how)
+        join(map(parts.part, range(count)), parts.out, work.how)
         parts.end(summary)
     return summary

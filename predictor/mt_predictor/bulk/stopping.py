@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -33,5 +34,7 @@ class Stop:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         wished, self.code = self.code, 128 + number
-        if wished or not self.patient:
+        if wished:
+            os._exit(self.code)  # an orderly end would wait for the windows under way
+        if not self.patient:
             sys.exit(self.code)
