@@ -14,6 +14,7 @@ from tests.cli.fake import FakeCluster, cli, refusal
 from mt_cli.errors import Code
 from mt_contract import report
 from mt_contract.report import Failure
+from mt_predictor.__main__ import parser
 
 Tree = dict[str, Any]
 JOBS = "/apis/batch/v1/namespaces/team-a/jobs"
@@ -88,6 +89,19 @@ def test_the_job_translates_with_what_is_in_production() -> None:
     pod = job["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == "translator"
     assert (pod["nodeSelector"], pod["tolerations"]) == ({"disk": "fast"}, [{"key": "a"}])
+
+
+def test_the_program_understands_what_the_job_tells_it() -> None:
+    line = f"{LINE} --input s3://b/c --format TSV --field pt --fresh"
+    found = parser().parse_args(container(job_of(line))["args"])
+    assert (found.command, found.model, found.out) == (
+        "batch",
+        ARTIFACT["uri"],
+        "pvc://texts/en.txt",
+    )
+    assert found.inputs == ["pvc://texts/pt.txt", "s3://b/c"]
+    assert (found.format, found.field) == ("TSV", "pt")
+    assert found.fresh.startswith("pt-en-batch-")
 
 
 def test_the_job_is_its_makers_own() -> None:
