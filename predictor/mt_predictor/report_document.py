@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,14 @@ from mt_predictor.lengths import LengthBin
 
 SENTENCES = 10  # at each end, and at random
 MAX_TEXT = 600  # characters of a sentence; all of it stands in translations.jsonl
-_PACKAGES = ("ctranslate2", "sentencepiece", "sacrebleu", "numpy")
+_PACKAGES = (
+    "ctranslate2",
+    "tensorflow-cpu",
+    "tensorflow-text",
+    "sentencepiece",
+    "sacrebleu",
+    "numpy",
+)
 
 
 def measured(found: Measured, source_language: str, seed: int) -> dict[str, Any]:
@@ -56,7 +64,11 @@ def model(manifest: Manifest) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the versions of what decides translations and scores."""
-    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):  # TensorFlow, in most images
+            found[name] = version(name)
+    return found
 
 
 def compared(metric: str, found: Compared) -> dict[str, Any]:
