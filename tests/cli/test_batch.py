@@ -224,7 +224,7 @@ def test_its_service_account(serving: Tree, spec: Tree, account: str) -> None:
 
 def test_anew_is_for_one_job_and_not_for_each_of_its_pods() -> None:
     job = job_of(f"{LINE} --fresh")
-    assert f"--fresh={job['metadata']['name']}" in container(job)["args"]
+    assert f"--fresh-for={job['metadata']['name']}" in container(job)["args"]
 
 
 @pytest.mark.parametrize(

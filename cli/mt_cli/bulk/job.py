@@ -87,7 +87,7 @@ def _arguments(model: str, asked: Asked, name: str) -> tuple[str, ...]:
         "--out": asked.output,
         "--format": asked.format,
         "--field": asked.field,
-        "--fresh": name if asked.fresh else None,  # once for all pods of this Job
+        "--fresh-for": name if asked.fresh else None,  # once for all pods of this Job
     }
     return ("batch", *(f"{key}={value}" for key, value in told.items() if value), *asked.inputs)
 

@@ -32,10 +32,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=TEXT_FORMATS, default="Auto", help="default: Auto")
     parser.add_argument("--field", default="source", help="of JSONL and Parquet (source)")
     parser.add_argument("--beam-size", type=int, help="default: MT_ENGINE's, else 4")
-    parser.add_argument(
-        "--fresh",
-        nargs="?",
-        const="",
-        metavar="WORD",
-        help="begin anew, whatever is there; with a word once for each word",
+    anew = parser.add_mutually_exclusive_group()
+    anew.add_argument(
+        "--fresh", action="store_const", const="", help="begin anew, whatever is there"
+    )
+    anew.add_argument(
+        "--fresh-for", dest="fresh", metavar="WORD", help="the same, once for each word"
     )
