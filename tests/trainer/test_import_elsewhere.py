@@ -258,7 +258,7 @@ def test_names_of_a_manifest_lead_nowhere_else(
         pytest.param(
             manifest(files={"a": {"digest": "", "sizeBytes": -5}, "b": ENTRY}),
             BadArtifactError,
-            "are not imported",
+            "a is larger than any",
             id="less than nothing",
         ),
         pytest.param(
@@ -320,6 +320,13 @@ def test_another_digest_is_told_before_the_rest_is_asked_for(
         ),
         pytest.param(
             lambda _: None, "sha256:0", ConfigurationError, "leave it out", id="a digest of nothing"
+        ),
+        pytest.param(
+            lambda f: (f / "config.json").write_bytes(b" " * (2 << 20)),
+            None,
+            BadArtifactError,
+            r"s3://bucket/pt-en/config\.json is larger",
+            id="a huge configuration",
         ),
         pytest.param(
             lambda f: (f / "model.bin").write_bytes(b"x" * 99),
@@ -423,6 +430,7 @@ def test_too_little_room_is_told(
             for name in (
                 *("", "/", "/a", "..", "../a", "a/../b", "a//b", "a/", ".", "./a", "a/."),
                 *("a\\b", "..\\a", "a\0b", "a\nb", "\x1b[2J", "\udcff", "\u202egnp", "x" * 256),
+                *("ééé/" * 200 + "x", "a/" * 32 + "b"),
             )
         ),
     ],

@@ -59,7 +59,7 @@ def _fetch_folder(
         if origin.digest in (None, digest):  # else it is refused before the rest is asked for
             wanted = {name: entry.size_bytes for name, entry in manifest.files.items()}
             source_files.check_names((*wanted, artifact.MANIFEST), origin.uri)
-            _check_sizes(wanted, origin.uri)
+            _check_sizes(wanted, wanted, origin.uri)
             _fetch(folder, wanted, scratch)
         return
     if artifact.MANIFEST in folder.sizes(names.MODEL_FOLDER):
@@ -70,8 +70,9 @@ def _fetch_folder(
         raise ConfigurationError(f"{origin.uri} does not exist, or holds nothing: {MODEL.remedy}")
     found = source_files.find(all_there, languages, origin.uri).values()
     source_files.check_names(found, origin.uri)
-    _check_sizes({name: all_there[name] or 0 for name in found}, origin.uri)
-    _fetch(folder, {name: source_files.most(name) for name in found}, scratch)
+    bounds = {name: source_files.most(name) for name in found}
+    _check_sizes({name: all_there[name] or 0 for name in found}, bounds, origin.uri)
+    _fetch(folder, bounds, scratch)
 
 
 def _manifest(scratch: Path) -> tuple[artifact.Manifest, str]:
@@ -81,9 +82,12 @@ def _manifest(scratch: Path) -> tuple[artifact.Manifest, str]:
         raise BadArtifactError(str(error)) from error
 
 
-def _check_sizes(sizes: Mapping[str, int], uri: str) -> None:
+def _check_sizes(sizes: Mapping[str, int], bounds: Mapping[str, int], uri: str) -> None:
     """Refuse, before anything large is asked for, what is larger than any model."""
-    if min(sizes.values(), default=0) < 0 or sum(sizes.values()) > source_files.MOST_BYTES:
+    for name, size in sizes.items():
+        if not 0 <= size <= bounds[name]:
+            raise BadArtifactError(f"{uri}/{name} is larger than any file of its kind")
+    if sum(sizes.values()) > source_files.MOST_BYTES:
         raise BadArtifactError(
             f"{uri} has {sum(sizes.values()):,} bytes: more than {source_files.MOST_BYTES:,} are "
             "not imported"

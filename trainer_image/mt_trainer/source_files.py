@@ -14,7 +14,7 @@ from mt_contract.errors import BadArtifactError, StorageError
 
 _MB = 1 << 20
 MOST_FILES, MOST_BYTES = 256, 20_480 * _MB  # of all that is brought from elsewhere
-_MOST_NAME = 255  # bytes of one part, as file systems have it
+_MOST_PART, _MOST_NAME, _MOST_PARTS = 255, 1024, 32  # of a name: bytes, within what systems take
 _MODEL, _CONFIG = "model.bin", "config.json"
 _MOST = {_MODEL: 16_384 * _MB, _CONFIG: _MB}  # bytes
 _MOST_OTHERS = 256 * _MB
@@ -97,7 +97,8 @@ def check_names(names: Collection[str], where: str) -> None:
     for name in names:
         if not _is_safe(name):
             raise BadArtifactError(
-                f"{where} has a file {name!r}: names are relative, printable, and without '..'"
+                f"{where} has a file {name!r}: names are relative, printable, short, "
+                "and without '..'"
             )
     folders = {str(above) for name in names for above in PurePosixPath(name).parents}
     for name, times in Counter(names).items():
@@ -111,7 +112,9 @@ def _is_safe(name: str) -> bool:
         name.isprintable()
         and "\\" not in name
         and not {"", ".", ".."} & set(parts)
-        and all(len(part.encode()) <= _MOST_NAME for part in parts)
+        and len(parts) <= _MOST_PARTS
+        and len(name.encode()) <= _MOST_NAME
+        and all(len(part.encode()) <= _MOST_PART for part in parts)
     )
 
 

@@ -125,6 +125,8 @@ def test_it_asks_for_no_gpu_but_has_the_credentials_of_its_model() -> None:
 )
 def test_from_elsewhere_it_is_fetched_with_the_credentials_of_its_model(uri: str) -> None:
     model = model_view(spec_with(training={"envFrom": SECRET}, serviceAccountName="reader"))
+    beginning = observed_run({**OF_A_MODEL, "import": {"uri": uri}}, model=model)
+    assert f"{uri.partition('?')[0]} is imported" in said(beginning, "Reconciling")
     observed = begun({**OF_A_MODEL, "import": {"uri": uri}}, model=model)
     spec = pod(observed)
     (container,) = spec["containers"]

@@ -94,7 +94,8 @@ def _begin(observed: ObservedRun) -> Step:
     if spec.import_ is not None:
         inputs["importer"] = spec.training.image
         fields |= {"inputs": inputs, "attempts": {"import": 1, "evaluate": 0}}
-        message = f"{spec.import_.uri} is imported; nothing is trained."
+        named = spec.import_.uri.partition("?")[0]  # without what a signed URL can be read by
+        message = f"{named} is imported; nothing is trained."
         return going(observed, Reason.IMPORTING, message, fields=fields, requeue_after=SOON)
     begins, note = origin(observed, spec)
     fields |= {"inputs": inputs | begins, "attempts": {"train": 1, "evaluate": 0}}
