@@ -159,7 +159,7 @@ def _followed(first: Hypothesis, second: Hypothesis) -> Hypothesis:
 
 def _library(threads: Threads) -> Any:
     """Return TensorFlow, with as many threads as are given; the first load of a process decides."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # silence below what ends it
     try:
         import tensorflow as tf
         import tensorflow_text  # noqa: F401  # registers the operations that the graph needs

@@ -162,9 +162,13 @@ class Translator:
         return [self.finish(one, [next(found) for _ in one.sources]) for one in prepared]
 
     def warm_up(self, beam_size: int) -> None:
-        """Translate once on each worker, so that the first user does not pay for it."""
+        """Translate on each worker, so that the first user does not pay for it.
+
+        Greedily as well, which a request may ask for: TensorFlow has another graph for it.
+        """
         for _ in range(self.engine.workers):
-            self.translate([_WARM_UP], Options(beam_size))
+            for size in {beam_size, 1}:
+                self.translate([_WARM_UP], Options(size))
 
 
 def _size(text: str) -> int:
