@@ -42,11 +42,13 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     over = {"training": {"architecture": {"dropout": "0"}}}
     learner = Learner(builders.decoded(over).training, tokenizer.load(model).vocab_size())
     save_file(learner.state(), folder / "tensorflow.safetensors")
-    plain = on_jax.steps(learner, text, 0)
-    validation = learner.validate(on_jax.batches(text))
+    plain = on_jax.steps(learner, on_jax.batches(text, None))
+    validation = learner.validate(on_jax.batches(text, None))
     done = subprocess.run(
         [sys.executable, "-m", "tests.trainer.on_jax", str(folder)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([os.getcwd(), *sys.path])},
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join([os.getcwd(), *sys.path])}
+        | on_jax.compiled_once(folder),
         capture_output=True,
         text=True,
         timeout=600,
@@ -71,7 +73,7 @@ def test_a_checkpoint_of_either_is_read_by_both(pair: Pair) -> None:
         name: array.shape for name, array in mine.items()
     }
     pair.learner.restore(arrays)
-    again = pair.learner.validate(on_jax.batches(pair.text))
+    again = pair.learner.validate(on_jax.batches(pair.text, None))
     assert again == pytest.approx(pair.found["validation"], rel=1e-4)
 
 
@@ -80,6 +82,21 @@ def test_a_resumed_training_drops_out_what_the_unbroken_one_did(pair: Pair) -> N
     whole, resumed = pair.found["whole"], pair.found["resumed"]
     assert resumed == whole[-len(resumed) :]
     assert whole[0] != pytest.approx(pair.plain[0], rel=1e-6)
+
+
+@pytest.mark.slow
+def test_killed_in_mid_epoch_it_ends_with_the_losses_of_the_unbroken_one(pair: Pair) -> None:
+    whole, cut, rest = (pair.found[name] for name in ("curve", "cut", "rest"))
+    assert max(map(int, cut)) == 5
+    assert min(map(int, rest)) == 4
+    assert cut | rest == whole
+
+
+@pytest.mark.slow
+def test_pairs_that_share_rows_have_the_loss_and_gradient_of_pairs_one_by_one(pair: Pair) -> None:
+    found = pair.found["packed"]
+    assert found["entropy"] == pytest.approx(found["one by one"], rel=1e-5)
+    assert found["difference"] < 1e-5 * found["largest"]
 
 
 @pytest.mark.slow

@@ -64,6 +64,25 @@ def test_no_token_is_seen_before_its_time(case: Case) -> None:
     )
 
 
+def test_sentences_in_one_row_see_nothing_of_each_other(case: Case) -> None:
+    from mt_trainer.model import Packing
+
+    model = learner(case).model
+    alone = [case.encoded.batch(np.array([pair])) for pair in range(3)]
+    row = case.encoded.batch(np.arange(3), (1, 40, 44))
+    packing = []
+    for side, ids in (("source", row.source), ("given", row.given)):
+        lengths = [getattr(batch, side).size for batch in alone]
+        left = ids.size - sum(lengths)
+        packing += [
+            np.concatenate([*map(np.full, lengths, (1, 2, 3)), np.zeros(left, int)])[None],
+            np.concatenate([*map(np.arange, lengths), np.zeros(left, int)])[None],
+        ]
+    together = model((row.source, row.given), packing=Packing(*packing))
+    expected = np.concatenate([model((b.source, b.given)) for b in alone], 1)
+    np.testing.assert_allclose(together[:, : expected.shape[1]], expected, atol=1e-5)
+
+
 @dataclass(frozen=True)
 class Odd:
     """A network whose weights are all different, and rows of different lengths for it."""

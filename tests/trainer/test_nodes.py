@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.trainer import builders, killing
+from tests.trainer import builders, killing, on_jax
 
 from mt_contract import artifact, names
 
@@ -48,7 +48,7 @@ def start(
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     recipe = builders.environment(place / out.name, RECIPE)["MT_RECIPE"]
-    shared = {"MT_RECIPE": recipe, "KERAS_BACKEND": "jax"} | compiled_once(place)
+    shared = {"MT_RECIPE": recipe, "KERAS_BACKEND": "jax"} | on_jax.compiled_once(place)
     if count > 1:
         shared |= {"MT_NODES": str(count), "MT_COORDINATOR": f"localhost:{port}"}
     return [
@@ -59,15 +59,6 @@ def start(
         )
         for i in range(count)
     ]
-
-
-def compiled_once(place: Path) -> dict[str, str]:
-    """Return what has JAX keep what it compiles: all the nodes here compile the same."""
-    return {
-        "JAX_COMPILATION_CACHE_DIR": str(place / "compiled"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
 
 
 def folder(out: Path, index: int) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import sentencepiece
 
+from mt_trainer import packing
 from mt_trainer.tokenizer import BOS, EOS, PAD
 
 _CHUNK = 8192  # lines given to SentencePiece at once
@@ -17,10 +18,10 @@ _CHUNK = 8192  # lines given to SentencePiece at once
 
 @dataclass(frozen=True)
 class Batch:
-    """Token ids of one batch, padded with PAD.
+    """Token ids of one batch. A row holds a pair, or several one behind the other, and then PAD.
 
     Attributes:
-        source: ``[rows, source length]``, each row ended by EOS.
+        source: ``[rows, source length]``, each sentence ended by EOS.
         given: ``[rows, target length]``, what the decoder sees: BOS, then the target.
         wanted: ``[rows, target length]``, what it is to say: the target, then EOS.
     """
@@ -51,33 +52,46 @@ class Encoded:
         """Return how many pairs there are."""
         return len(self.starts)
 
-    def batch(self, rows: np.ndarray, shape: tuple[int, int, int] | None = None) -> Batch:
-        """Return the pairs at ``rows`` as padded arrays.
+    def batch(self, pairs: np.ndarray, shape: tuple[int, int, int] | None = None) -> Batch:
+        """Return pairs as padded arrays.
 
         Args:
-            rows: which pairs.
-            shape: rows, source and target tokens of the arrays, where they are given; a row without
-                a pair holds an empty sentence, and nothing is wanted of it.
+            pairs: which, in the order in which they are laid.
+            shape: rows, source and target tokens of the arrays, each row of which then holds as
+                many pairs as fit, and an empty sentence, of which nothing is wanted, where no pair
+                is left; None: a row for each pair, as long as the longest.
         """
-        lengths = self.lengths[rows].astype(np.int64)
+        lengths = self.lengths[pairs].astype(np.int64)
+        row = np.arange(len(pairs))
         if shape is None:
             width, height = lengths.max(0)
-            shape = (len(rows), int(width), int(height))
+            shape = (len(pairs), int(width), int(height))
+        else:
+            row = packing.rows(lengths, *shape[1:])
         source = np.full(shape[:2], PAD, np.int32)
         given, wanted = (np.full((shape[0], shape[2]), PAD, np.int32) for _ in range(2))
         source[:, 0], given[:, 0] = EOS, BOS
-        starts = self.starts[rows]
-        self._lay(source, starts, lengths[:, 0])
-        self._lay(wanted, starts + lengths[:, 0] - 1, lengths[:, 1])
-        row, place = _spread(lengths[:, 1] - 1)
-        given[row, place + 1] = wanted[row, place]
+        starts = self.starts[pairs]
+        before = np.cumsum(lengths, 0) - lengths
+        columns = before - before[np.searchsorted(row, row)]
+        self._lay(source, starts, lengths[:, 0], row, columns[:, 0])
+        self._lay(wanted, starts + lengths[:, 0] - 1, lengths[:, 1], row, columns[:, 1])
+        given[:, 1:] = np.where(wanted[:, :-1] == EOS, PAD, wanted[:, :-1])
+        given[row, columns[:, 1]] = BOS
         return Batch(source, given, wanted)
 
-    def _lay(self, ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> None:
-        """Write a sentence into each row of ``ids``, and EOS behind it."""
-        row, place = _spread(lengths - 1)
-        ids[row, place] = self.tokens[starts[row] + place]
-        ids[np.arange(len(lengths)), lengths - 1] = EOS
+    def _lay(
+        self,
+        ids: np.ndarray,
+        starts: np.ndarray,
+        lengths: np.ndarray,
+        row: np.ndarray,
+        columns: np.ndarray,
+    ) -> None:
+        """Write each sentence, and EOS behind it, into its row of ``ids`` from its column on."""
+        which, place = _spread(lengths - 1)
+        ids[row[which], columns[which] + place] = self.tokens[starts[which] + place]
+        ids[row, columns + lengths - 1] = EOS
 
 
 def encode(

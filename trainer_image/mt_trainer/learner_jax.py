@@ -2,8 +2,9 @@
 
 Arrays are global. A batch is divided among the devices by rows, and all else is the same on each;
 the compiler puts in the sums over devices. Dropout's masks follow from a place in the global batch,
-so any number of nodes learns what one node learns. State has the names and the order that it has on
-TensorFlow: a checkpoint of either is read by both.
+so any number of nodes learns what one node learns. A row may hold several sentences, which see
+nothing of each other. State has the names and the order that it has on TensorFlow: a checkpoint of
+either is read by both.
 """
 
 from __future__ import annotations
@@ -171,7 +172,7 @@ def _losses(
         *zip(network.non_trainable_variables, random, strict=True),
     ]
     with keras.StatelessScope(state_mapping=mapping) as scope:
-        states = network((source, given), training=training)
+        states = network((source, given), training=training, packing=_packing(source, given))
         chances = jax.nn.log_softmax(network.logits(states).astype(jnp.float32))
         embedding = jnp.asarray(network.embedding)
     new = [scope.get_current_value(v) for v in network.non_trainable_variables]
@@ -187,6 +188,20 @@ def _losses(
         tokens,
         [x if x is not None else y for x, y in zip(new, random, strict=True)],
     )
+
+
+def _packing(source: Any, given: Any) -> model.Packing:
+    """Return where tokens belong: EOS ends each sentence of the source, BOS begins each target."""
+    after_end = jnp.pad(source[:, :-1] == EOS, ((0, 0), (1, 0)), constant_values=True)
+    return model.Packing(*_segments(source, after_end), *_segments(given, given == BOS))
+
+
+def _segments(ids: Any, begins: Any) -> tuple[Any, Any]:
+    """Return the number of each token's sentence, from 1, and its place in it; 0 for padding."""
+    columns = jnp.arange(ids.shape[1])
+    places = columns - jax.lax.cummax(jnp.where(begins, columns, 0), axis=1)
+    real = ids != PAD
+    return jnp.where(real, jnp.cumsum(begins, 1), 0), jnp.where(real, places, 0)
 
 
 def _train_step(network: model.Transformer, clip: float, smoothing: float) -> Callable[..., Any]:

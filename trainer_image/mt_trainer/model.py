@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -46,6 +46,23 @@ class Sizes:
             dropout=float(architecture.dropout),
             max_tokens=architecture.max_tokens,
         )
+
+
+class Packing(NamedTuple):
+    """Where each token of rows that hold several sentences belongs.
+
+    Attributes:
+        source_segments: [B, S], which sentence of its row a token is of; each side has its own
+            number for padding, and a sentence has that of its translation.
+        source_places: [B, S], from 0: where in its sentence it stands.
+        target_segments: [B, T], likewise.
+        target_places: [B, T], likewise.
+    """
+
+    source_segments: Any
+    source_places: Any
+    target_segments: Any
+    target_places: Any
 
 
 def position_table(length: int, dimension: int) -> np.ndarray:
@@ -139,7 +156,7 @@ class EncoderLayer(layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def call(self, x: Any, blocked: Any, training: bool = False) -> Any:
-        """Return [B, S, D]; ``blocked`` [B, 1, 1, S] hides padding."""
+        """Return [B, S, D]; ``blocked`` [B, 1, 1 or S, S] hides what is not of the sentence."""
         query, key, value = self.attention.split(self.attention.joined(self.attention_norm(x)))
         x = x + self.dropout(
             self.attention.attend(query, key, value, blocked)[0], training=training
@@ -227,39 +244,57 @@ class Transformer(keras.Model):  # type: ignore[misc]
         )
         self.built = True
 
-    def embed(self, ids: Any, first: Any = 0) -> Any:
-        """Return scaled embeddings [B, T, D] of ``ids`` [B, T], at positions from ``first`` on."""
+    def embed(self, ids: Any, first: Any = 0, places: Any = None) -> Any:
+        """Return scaled embeddings [B, T, D] of ``ids`` [B, T].
+
+        Args:
+            ids: of the tokens.
+            first: position of the first of each row, whose others follow it.
+            places: [B, T], all positions, where they are not in a row.
+        """
         x = (
             ops.take(ops.cast(self.embedding, self.compute_dtype), ids, axis=0)
             * self.sizes.dimension**0.5
         )
-        positions = ops.slice(
-            ops.convert_to_tensor(self.positions),
-            (first, 0),
-            (ops.shape(ids)[1], self.sizes.dimension),
-        )
+        table = ops.convert_to_tensor(self.positions)
+        if places is None:
+            length = ops.shape(ids)[1]
+            positions = ops.slice(table, (first, 0), (length, self.sizes.dimension))
+        else:
+            positions = ops.take(table, places, axis=0)
         return x + ops.cast(positions, x.dtype)
 
     def hide_padding(self, source: Any) -> Any:
         """Return [B, 1, 1, S], what to add to logits so that padding is not seen."""
         return ops.cast(source == PAD, "float32")[:, None, None, :] * BLOCKED
 
-    def encode(self, source: Any, training: bool = False) -> Any:
+    def encode(self, source: Any, training: bool = False, packing: Packing | None = None) -> Any:
         """Return the encoded source [B, S, D]."""
-        hidden = self.hide_padding(source)
-        x = self.dropout(self.embed(source), training=training)
+        places = packing.source_places if packing else None
+        if packing:
+            hidden = _apart(packing.source_segments, packing.source_segments)
+        else:
+            hidden = self.hide_padding(source)
+        x = self.dropout(self.embed(source, places=places), training=training)
         for layer in self.encoder_layers:
             x = layer(x, hidden, training=training)
         return self.encoder_norm(x)
 
-    def call(self, inputs: tuple[Any, Any], training: bool = False) -> Any:
+    def call(
+        self, inputs: tuple[Any, Any], training: bool = False, packing: Packing | None = None
+    ) -> Any:
         """Return the decoder's states [B, T, D] for (source [B, S], given target [B, T])."""
         source, given = inputs
-        encoded, hidden = self.encode(source, training), self.hide_padding(source)
-        length = ops.shape(given)[1]
-        steps = ops.arange(length)
+        encoded = self.encode(source, training, packing)
+        steps = ops.arange(ops.shape(given)[1])
         blocked = ops.cast(steps[:, None] < steps[None, :], "float32") * BLOCKED
-        x = self.dropout(self.embed(given), training=training)
+        if packing:
+            blocked += _apart(packing.target_segments, packing.target_segments)
+            hidden = _apart(packing.target_segments, packing.source_segments)
+        else:
+            hidden = self.hide_padding(source)
+        places = packing.target_places if packing else None
+        x = self.dropout(self.embed(given, places=places), training=training)
         for layer in self.decoder_layers:
             x, _ = layer.combine(
                 x, layer.project(x), blocked, layer.memory(encoded), hidden, training
@@ -269,6 +304,11 @@ class Transformer(keras.Model):  # type: ignore[misc]
     def logits(self, states: Any) -> Any:
         """Return logits over the vocabulary for states [..., D]."""
         return ops.matmul(states, ops.transpose(ops.cast(self.embedding, states.dtype)))
+
+
+def _apart(asking: Any, asked: Any) -> Any:
+    """Return [B, 1, T, S], what to add to logits so that no segment sees another one."""
+    return ops.cast(asking[:, None, :, None] != asked[:, None, None, :], "float32") * BLOCKED
 
 
 def build(sizes: Sizes, seed: int) -> Transformer:

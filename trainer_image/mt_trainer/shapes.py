@@ -1,4 +1,9 @@
-"""Batches of a few fixed shapes, for a step that is compiled once for each of them."""
+"""Batches of one fixed shape, for a step that is compiled once.
+
+Short pairs share a row (packing.py). Rows are as wide as little padding takes, and no wider:
+attention costs more in wider ones. Further shapes would take time to compile, and part long pairs
+from the short ones that fill up their rows.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,11 @@ from itertools import islice
 import numpy as np
 
 from mt_trainer.batches import pools
+from mt_trainer.packing import Packer, Pair
 
-MOST = 8  # shapes: each takes as long to compile as a few hundred steps to run
+MOST = 1  # shapes
+_ENOUGH = 0.955  # share of tokens that is not padding, for which rows are wide enough
+_SAMPLE = 4096  # pairs by which a shape is judged
 
 
 @dataclass(frozen=True, order=True)
@@ -39,48 +47,46 @@ def histogram(*parts: np.ndarray) -> np.ndarray:
 def choose(
     counts: np.ndarray, batch_tokens: int, most: int = MOST, multiple: int = 1
 ) -> tuple[Shape, ...]:
-    """Return the shapes that need the least padding, from small to large.
-
-    Pairs are divided by their longer side. Of all divisions into ``most`` parts the best is found
-    by dynamic programming over where the parts end.
+    """Return the shape with the narrowest rows that are full enough, or else with the fullest.
 
     Args:
         counts: pairs by length of source and target, as ``histogram`` returns.
-        batch_tokens: most tokens of a batch on either side (one row may have more).
-        most: shapes.
+        batch_tokens: most tokens of a batch on either side (``multiple`` rows may have more).
+        most: shapes; beyond one there are none.
         multiple: what the number of rows is divisible by.
     """
-    ends = _divided(counts, most)
-    sides = _longest(counts)
-    found = []
-    for first, last in zip((0, *ends), ends, strict=False):
-        source, target = (int(side[first + 1 : last + 1].max()) for side in sides)
-        rows = batch_tokens // max(source, target) // multiple * multiple
-        found.append(Shape(source, target, max(rows, multiple)))
-    return tuple(found)
+    shares: dict[Shape, float] = {}
+    for shape in _widening(counts, batch_tokens, multiple):
+        shares[shape] = filled(counts, (shape,))
+        if shares[shape] >= _ENOUGH:
+            break
+    return (max(shares, key=shares.__getitem__),)[:most]
 
 
 def filled(counts: np.ndarray, shapes: tuple[Shape, ...]) -> float:
-    """Return the share of tokens that is not padding where pairs fill the rows of their shapes.
+    """Return about what share of tokens is not padding where pairs are packed.
 
     Args:
         counts: as ``histogram`` returns.
         shapes: as ``choose`` returns for them.
     """
-    source, target = np.nonzero(counts)
-    pairs = counts[source, target]
-    ends = [max(shape.source, shape.target) for shape in shapes]
-    widths = np.array([shape.source + shape.target for shape in shapes])
-    padded = widths[np.searchsorted(ends, np.maximum(source, target))]
-    return float((pairs * (source + target)).sum() / (pairs * padded).sum())
+    (shape,) = shapes
+    lengths, pairs = _listed(counts)
+    total = pairs.sum()
+    chance = np.random.default_rng(0)
+    sample = lengths[chance.choice(len(pairs), min(total, _SAMPLE), p=pairs / total)]
+    packer = Packer(shape.source, shape.target)
+    closed = [packer.add((0, own, other)) for own, other in sample.tolist()]
+    rows = sum(map(bool, closed)) + len(packer.rest())
+    return float(sample.sum() / (rows * (shape.source + shape.target)))
 
 
 def plan(
     lengths: np.ndarray, shapes: tuple[Shape, ...], seed: int, epoch: int, start: int = 0
 ) -> Iterator[tuple[Shape, np.ndarray]]:
-    """Yield the batches of one epoch; every pair stands in exactly one, in a shape it fits.
+    """Yield the batches of one epoch; every pair stands in exactly one.
 
-    A batch has fewer pairs than its shape has rows only at the end of the epoch.
+    A batch has fewer rows than its shape only at the end of the epoch.
 
     Args:
         lengths: ``[pairs, 2]`` tokens of source and target, end marks counted.
@@ -88,69 +94,51 @@ def plan(
         seed: of the training.
         epoch: number from 0.
         start: how many of the first batches are left out.
+
+    Yields:
+        the shape, and pairs in the order in which ``packing.rows`` lays them.
     """
-    return islice(_planned(lengths, shapes, seed, epoch), start, None)
+    (shape,) = shapes
+    rows = _rows(lengths, shape, seed, epoch)
+    return islice(((shape, pairs) for pairs in _batches(rows, shape.rows)), start, None)
 
 
 def real_share(lengths: np.ndarray, batches: Iterable[tuple[Shape, np.ndarray]]) -> float:
     """Return the share of tokens in ``batches`` that is not padding."""
     real = padded = 0
-    for shape, rows in batches:
-        real += int(lengths[rows].sum(dtype=np.int64))
+    for shape, pairs in batches:
+        real += int(lengths[pairs].sum(dtype=np.int64))
         padded += shape.rows * (shape.source + shape.target)
     return real / padded if padded else 1.0
 
 
-def _planned(
-    lengths: np.ndarray, shapes: tuple[Shape, ...], seed: int, epoch: int
-) -> Iterator[tuple[Shape, np.ndarray]]:
-    waiting = [np.zeros(0, np.int64) for _ in shapes]
-    for number, rows in enumerate(pools(len(lengths), seed, epoch)):
-        longer = lengths[rows].max(1)
-        kinds = np.searchsorted([max(shape.source, shape.target) for shape in shapes], longer)
-        full = []
-        for kind, shape in enumerate(shapes):
-            own = np.concatenate([waiting[kind], rows[kinds == kind]])
-            *ready, waiting[kind] = np.split(own, range(shape.rows, len(own) + 1, shape.rows))
-            full += [(shape, batch) for batch in ready]
-        for i in np.random.default_rng([seed, epoch, number]).permutation(len(full)):
-            yield full[i]
-    yield from ((shape, rows) for shape, rows in zip(shapes, waiting, strict=True) if len(rows))
+def _rows(lengths: np.ndarray, shape: Shape, seed: int, epoch: int) -> Iterator[list[Pair]]:
+    packer = Packer(shape.source, shape.target)
+    for part in pools(len(lengths), seed, epoch):
+        pairs = zip(part.tolist(), *lengths[part].T.tolist(), strict=True)
+        yield from filter(None, map(packer.add, pairs))
+    yield from packer.rest()
 
 
-def _longest(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the longest source and target among pairs by the length of their longer side."""
+def _batches(rows: Iterator[list[Pair]], count: int) -> Iterator[np.ndarray]:
+    while some := list(islice(rows, count)):
+        yield np.array([pair for row in some for pair, _, _ in row])
+
+
+def _widening(counts: np.ndarray, batch_tokens: int, multiple: int) -> Iterator[Shape]:
+    """Yield shapes of fewer and wider rows; the side with fewer tokens in all is narrower."""
+    lengths, pairs = _listed(counts)
+    longest, tokens = lengths.max(0), pairs @ lengths
+    count = max(1, batch_tokens // int(longest.max()) // multiple)
+    while count:
+        rows = count * multiple
+        wide = np.ceil(batch_tokens // rows * tokens / tokens.max()).astype(int)
+        source, target = np.maximum(longest, wide).tolist()
+        yield Shape(source, target, rows)
+        count -= -(-count // 5)
+
+
+def _listed(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lengths ``[n, 2]`` that there are, and how many pairs have them."""
     source, target = np.nonzero(counts)
-    longer = np.maximum(source, target)
-    found = np.zeros((2, len(counts)), np.int64)
-    np.maximum.at(found[0], longer, source)
-    np.maximum.at(found[1], longer, target)
-    return found[0], found[1]
-
-
-def _divided(counts: np.ndarray, most: int) -> tuple[int, ...]:
-    """Return where the parts end, each the longer side's length of its longest pairs."""
-    source, target = _longest(counts)
-    size = np.arange(len(counts))
-    pairs = np.zeros(len(counts), np.int64)
-    np.add.at(pairs, np.maximum(size[:, None], size), counts)
-    before = np.cumsum(pairs)
-    # cost[k, b]: fewest padded tokens of all pairs up to length b in at most k parts.
-    cost = np.full((most + 1, len(counts)), np.inf)
-    begins = np.zeros((most + 1, len(counts)), np.int64)
-    cost[:, 0] = 0
-    for b in range(1, len(counts)):
-        if not pairs[b]:
-            cost[:, b], begins[:, b] = cost[:, b - 1], begins[:, b - 1]
-            continue
-        wide, high = (np.maximum.accumulate(side[b:0:-1])[::-1] for side in (source, target))
-        part = (before[b] - before[:b]) * (wide + high)
-        for k in range(1, most + 1):
-            total = cost[k - 1, :b] + part
-            begins[k, b] = int(np.argmin(total))
-            cost[k, b] = total[begins[k, b]]
-    ends, b, k = [], int(np.flatnonzero(pairs)[-1]), most
-    while b > 0 and pairs[: b + 1].any():
-        ends.append(int(np.flatnonzero(pairs[: b + 1])[-1]))
-        b, k = int(begins[k, b]), k - 1
-    return tuple(reversed(ends))
+    return np.stack([source, target], 1), counts[source, target]
