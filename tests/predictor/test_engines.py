@@ -299,11 +299,20 @@ def test_tensorflow_serves(
 
 
 @with_tensorflow
-def test_tensorflow_is_evaluated(trained_folder: Path, tmp_path: Path) -> None:
-    env = job(tmp_path, trained_folder)
-    wanted = {"engine": "TensorFlow", "precision": "Float32", "beamSize": 2}
-    evaluate.run({**env, "MT_ENGINE": json.dumps(wanted)})
+def test_tensorflow_is_evaluated_against_the_other_engine(
+    trained_folder: Path, tmp_path: Path
+) -> None:
+    ours, theirs = (
+        {"engine": name, "precision": "Float32", "beamSize": 2}
+        for name in ("TensorFlow", "CTranslate2")
+    )
+    _, digest = artifact.read_manifest(trained_folder)
+    baseline = {"uri": str(trained_folder), "digest": digest, "engine": theirs}
+    evaluate.run(job(tmp_path, trained_folder, MT_ENGINE=ours, MT_BASELINE=baseline))
     document = json.loads((tmp_path / "run/evaluation/report.json").read_text())
+    whole = next(part for part in document["parts"] if part["slice"] is None)
+    for told in whole["metrics"].values():
+        assert told["candidate"] == told["baseline"]
     assert document["engine"]["engine"] == "TensorFlow"
     assert document["versions"]["tensorflow-cpu"]
     assert document["attention"]

@@ -81,6 +81,19 @@ def test_a_complete_run_begins_with_everything_stored() -> None:
     assert condition(status, "Reconciling").reason == "Training"
 
 
+def test_an_engine_has_the_image_that_the_platform_names_for_it() -> None:
+    images = Images("registry/trainer:1", "registry/predictor:1", "registry/with-tensorflow:1")
+    observed = observed_run(spec_with(serving={"engine": "TensorFlow"}))
+    settings = replace(SETTINGS, images=images)
+    engine = status_of(replace(observed, settings=settings))["inputs"]["engine"]
+    assert engine == {
+        "engine": "TensorFlow",
+        "precision": "Float32",
+        "beamSize": 4,
+        "image": "registry/with-tensorflow:1",
+    }
+
+
 def test_what_a_run_leaves_out_is_taken_from_its_model() -> None:
     model = model_view(
         spec_with(
