@@ -46,8 +46,8 @@ class Case:
 
 CASES = (
     Case("multi30k_eng_deu", 120, 41.0),
-    Case("spa_eng", 45, None),
-    Case("por_eng", 45, None),
+    Case("spa_eng", 30, None),
+    Case("por_eng", 30, None),
 )
 
 
