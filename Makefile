@@ -112,7 +112,7 @@ contract: $(VENVS) ## CRDs and operator against a real API server, without nodes
 slow: $(VENVS) $(VENV_$(SECOND_ENGINE))/.complete ## trainings that are killed and resumed, parity on every sentence; against a real Prometheus
 	$(call PY,operator) -m pytest -q -m slow tests/operator
 	$(call PY,trainer_image) -m pytest -q -m slow tests/corpus tests/trainer
-	$(call PY,predictor) -m pytest -q -m slow tests/predictor
+	$(call PY,predictor) -m pytest -q -m slow tests/predictor --ignore tests/predictor/test_engines.py
 	MT_TRAINER_PYTHON=$(call PY,trainer_image) $(call PY,$(SECOND_ENGINE)) -m pytest -q -m slow tests/predictor/test_engines.py
 	$(call PY,cli) -m pytest -q -m slow tests/cli
 

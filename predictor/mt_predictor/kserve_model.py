@@ -33,6 +33,13 @@ from mt_predictor.protocol import (
 )
 from mt_predictor.translator import Prepared, TextRefusedError, TextTooLongError, Translator
 
+MAX_ATTENTION = 2048  # source tokens of a request; of each there are up to maxTokens numbers
+_MUCH_ATTENTION = Refusal(
+    f"return_attention is for at most {MAX_ATTENTION:,} tokens of a request: send fewer texts, or "
+    "go without",
+    too_large=True,
+)
+
 
 def is_synthetic(headers: Mapping[str, str] | None) -> bool:
     """Return whether a request is the operator's own, not a user's."""
@@ -143,9 +150,10 @@ class TranslationModel(Model):  # type: ignore[misc]  # the SDK ships no types
         return answers
 
     def _prepare(self, asked: Sequence[Asked]) -> list[_Ready | Refusal]:
-        return [
+        ready = [
             one if isinstance(one, Refusal) else _prepare(self._translator, one) for one in asked
         ]
+        return list(_bounded(ready))
 
     def _finish(
         self, ready: _Ready, found: Iterator[Hypothesis | TranslationFailedError], user: bool
@@ -165,6 +173,17 @@ class TranslationModel(Model):  # type: ignore[misc]  # the SDK ships no types
         if hypotheses:
             self._metrics.translated(ready.instance.text, translation, synthetic=not user)
         return translation
+
+
+def _bounded(ready: Sequence[_Ready | Refusal]) -> Iterator[_Ready | Refusal]:
+    """Refuse texts whose attention would make the answer many times as large as the request."""
+    left = MAX_ATTENTION
+    for one in ready:
+        if isinstance(one, _Ready) and one.instance.parameters.search.attention:
+            left -= one.prepared.source_tokens
+            yield one if left >= 0 else _MUCH_ATTENTION
+        else:
+            yield one
 
 
 def _prepare(translator: Translator, instance: Instance) -> _Ready | Refusal:

@@ -65,6 +65,18 @@ def test_tokens_and_attention_are_told_where_they_are_asked_for(server: Running)
         assert [sum(row) for row in weights] == pytest.approx([1] * len(weights), abs=0.01)
 
 
+def test_attention_of_much_text_is_refused(server: Running) -> None:
+    text = {"text": " ".join(sentences(40)), "return_attention": True}
+    predictions = server.post(V1, predict(*[text] * 9, "ba do")).json()["predictions"]
+    told = ["segments" in one for one in predictions]
+    assert told == sorted(told, reverse=True)
+    assert 0 < sum(told) < 9
+    assert "at most 2,048 tokens of a request" in predictions[8]["error"]
+    assert "translation" in predictions[9]
+    [whole] = server.post(V1, predict({**text, "text": "ba " * 3000})).json().values()
+    assert "at most 2,048 tokens" in whole
+
+
 def test_the_next_best_are_told_where_they_are_asked_for(server: Running) -> None:
     text = sentences(1)[0]
     body = predict({"text": text, "beam_size": 4, "n_best": 3}, {"text": text, "beam_size": 4})
