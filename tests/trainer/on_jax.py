@@ -54,6 +54,7 @@ def main(folder: Path) -> None:
     plain = learner(size, "0")
     plain.restore(load_file(folder / "tensorflow.safetensors"))
     found["plain"] = steps(plain, batches(text, SHAPE))
+    found["norm"] = plain.gradient_norm
     found["validation"] = plain.validate(batches(text, SHAPE))
     save_file(plain.state(), folder / "jax.safetensors")
     found["packed"] = packed(learner(size, "0", "0"), text)
@@ -140,7 +141,7 @@ def curve(size: int, text: Encoded, folder: Path, killed_after: int = 0) -> dict
         threading.Event(),
         report,
         lambda: float(next(ticks)),
-        shapes=chosen,
+        shape=chosen,
     )
     with suppress(KeyboardInterrupt):
         fit(learner(size, "0.3"), plan, Store(folder, "id"))

@@ -102,10 +102,10 @@ def test_rows_of_a_fixed_shape_hold_every_pair_once_and_overflow_nowhere(
     pairs: list[tuple[int, int]], tokens: int, multiple: int
 ) -> None:
     lengths = np.array(pairs)
-    chosen = shapes.choose(shapes.histogram(lengths), tokens, multiple=multiple)
-    plan = list(shapes.plan(lengths, chosen, 7, 0))
-    assert sorted(np.concatenate([some for _, some in plan])) == everything(pairs)
-    for shape, some in plan:
+    shape = shapes.choose(shapes.histogram(lengths), tokens, multiple)
+    plan = list(shapes.plan(lengths, shape, 7, 0))
+    assert sorted(np.concatenate(plan)) == everything(pairs)
+    for some in plan:
         row = packing.rows(lengths[some], shape.source, shape.target)
         assert row.max() < shape.rows
         for number in range(shape.rows):
@@ -117,9 +117,9 @@ def test_rows_of_a_fixed_shape_hold_every_pair_once_and_overflow_nowhere(
 @given(LENGTHS, st.integers(0, 300))
 def test_shapes_go_on_where_they_were(pairs: list[tuple[int, int]], done: int) -> None:
     lengths = np.array(pairs)
-    chosen = shapes.choose(shapes.histogram(lengths), 200)
-    whole = [(shape, rows.tolist()) for shape, rows in shapes.plan(lengths, chosen, 7, 1)]
-    rest = [(shape, rows.tolist()) for shape, rows in shapes.plan(lengths, chosen, 7, 1, done)]
+    shape = shapes.choose(shapes.histogram(lengths), 200)
+    whole = listed(shapes.plan(lengths, shape, 7, 1))
+    rest = listed(shapes.plan(lengths, shape, 7, 1, done))
     assert rest == whole[done:]
 
 
@@ -130,15 +130,15 @@ def test_95_percent_of_tokens_are_real_in_a_fixed_shape(
     monkeypatch.setattr(batches, "POOL", 1 << 17)
     lengths = realistic(20_000)
     counts = shapes.histogram(lengths)
-    chosen = shapes.choose(counts, tokens, multiple=8)
-    share = shapes.real_share(lengths, shapes.plan(lengths, chosen, 7, 0))
+    shape = shapes.choose(counts, tokens, multiple=8)
+    share = shapes.real_share(lengths, shape, shapes.plan(lengths, shape, 7, 0))
     assert share >= 0.95
-    assert shapes.filled(counts, chosen) == pytest.approx(share, abs=0.02)  # but for the last one
+    assert shapes.filled(counts, shape) == pytest.approx(share, abs=0.02)  # but for the last one
 
 
 def test_a_row_has_as_much_room_for_sources_and_targets_as_they_need() -> None:
     lengths = np.stack([np.full(1000, 10), np.full(1000, 20)], 1)
-    (shape,) = shapes.choose(shapes.histogram(lengths), 4096, multiple=8)
+    shape = shapes.choose(shapes.histogram(lengths), 4096, multiple=8)
     assert shape.target == 2 * shape.source
     assert shape.rows * shape.target <= 4096
 

@@ -27,6 +27,7 @@ class Pair:
 
     text: Encoded
     plain: list[float]  # losses of the steps, dropout 0
+    norm: float  # of the last step's gradient
     validation: float
     learner: Any  # TensorFlow's, at the end of them
     found: dict[str, Any]
@@ -43,6 +44,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     learner = Learner(builders.decoded(over).training, tokenizer.load(model).vocab_size())
     save_file(learner.state(), folder / "tensorflow.safetensors")
     plain = on_jax.steps(learner, on_jax.batches(text, None))
+    norm = learner.gradient_norm
     validation = learner.validate(on_jax.batches(text, None))
     done = subprocess.run(
         [sys.executable, "-m", "tests.trainer.on_jax", str(folder)],
@@ -56,7 +58,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     )
     assert done.returncode == 0, done.stderr
     found = json.loads((folder / "found.json").read_text())
-    return Pair(text, plain, validation, learner, found, folder)
+    return Pair(text, plain, norm, validation, learner, found, folder)
 
 
 @pytest.mark.slow
@@ -64,6 +66,7 @@ def test_the_losses_are_tensorflows(pair: Pair) -> None:
     assert pair.found["plain"] == pytest.approx(pair.plain, rel=1e-4)
     assert pair.found["validation"] == pytest.approx(pair.validation, rel=1e-4)
     assert pair.plain[-1] < pair.plain[0]
+    assert pair.found["norm"] == pytest.approx(pair.norm, rel=1e-3)
 
 
 @pytest.mark.slow

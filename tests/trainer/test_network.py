@@ -209,7 +209,8 @@ def test_clipping_bounds_a_step(case: Case) -> None:
         value, shape = weight, weight.shape
 
     adam = Adam([Weight], clip=1.0)
-    adam.apply(tf.constant([3e6, 4e6]), tf.constant(0.1), tf.constant(1.0))
+    norm = adam.apply(tf.constant([3e6, 4e6]), tf.constant(0.1), tf.constant(1.0))
+    assert float(norm) == pytest.approx(5e6)
     np.testing.assert_allclose(adam.first.numpy(), [0.06, 0.08], rtol=1e-5)
     np.testing.assert_allclose(weight.numpy(), [0.9, 1.9], rtol=1e-4)
     np.testing.assert_allclose(adam.mean.numpy(), weight.numpy(), rtol=1e-6)

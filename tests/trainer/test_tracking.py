@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +37,7 @@ def epoch_end(step: int) -> Position:
         loss_sum=40.0 - epoch,
         tokens=10,
         last=3.0 - epoch / 10,
+        gradient_norm=0.5 + epoch,
         seconds=step,
     )
 
@@ -74,12 +76,21 @@ def test_both_files_hold_the_same_series(tmp_path: Path) -> None:
         "validationLoss": 2.9,
         "tokensPerSecond": 0.0,
         "learningRate": pytest.approx(0.005),
+        "gradientNorm": 1.5,
         "system/load": 1.0,
     }
     names = lines[0].metrics.keys()
     assert series(tmp_path / "tensorboard") == {
         name: [(line.step, round(line.metrics[name], 5)) for line in lines] for name in names
     }
+
+
+@pytest.mark.parametrize("norm", [None, math.nan, math.inf])
+def test_a_norm_that_is_no_number_is_not_told(tmp_path: Path, norm: float | None) -> None:
+    with Tracker(Board(None), tmp_path, TRAINING, measure=dict) as tracker:
+        tracker.expect(10)
+        tracker(replace(epoch_end(10), gradient_norm=norm), True)
+    assert "gradientNorm" not in json.loads((tmp_path / "metrics.jsonl").read_text())
 
 
 def test_tensorboard_sees_a_beginning_and_times(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ class Walk:
         self.weight = 5.0
         self.spoil = spoil
         self.rates: dict[int, float] = {}
+        self.gradient_norm = 0.0
         self.validation: Callable[[float], float] = lambda weight: weight
 
     def learn(self, batch: Batch, rate: float, number: int) -> tuple[float, int]:

@@ -42,22 +42,24 @@ class Adam:
         """Set all weights from one vector."""
         assign(self._weights, vector)
 
-    def apply(self, gradient: Any, rate: Any, step: Any) -> None:
-        """Change the weights by one step.
+    def apply(self, gradient: Any, rate: Any, step: Any) -> Any:
+        """Change the weights by one step; return the gradient's norm, before it is clipped.
 
         Args:
             gradient: of all weights, as one vector.
             rate: of this step.
             step: number of this step from 1, as a float.
         """
+        norm = tf.norm(gradient)
         if self._clip:
-            gradient *= tf.minimum(1.0, self._clip / (tf.norm(gradient) + 1e-12))
+            gradient *= tf.minimum(1.0, self._clip / (norm + 1e-12))
         first = self.first.assign(BETA_1 * self.first + (1 - BETA_1) * gradient)
         second = self.second.assign(BETA_2 * self.second + (1 - BETA_2) * tf.square(gradient))
         scale = rate * tf.sqrt(1 - BETA_2**step) / (1 - BETA_1**step)
         weights = self.weights() - scale * first / (tf.sqrt(second) + EPSILON)
         self.assign(weights)
         self.mean.assign_add((weights - self.mean) * ((ETA + 1) / (step + ETA)))
+        return norm
 
 
 def assign(weights: Sequence[Any], vector: Any) -> None:

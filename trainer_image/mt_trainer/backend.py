@@ -17,7 +17,6 @@ from mt_trainer.signals import Stopper
 from mt_trainer.train import Keeps, Plan, fit
 
 _ROWS = 8  # by which a batch's rows are divisible: on 1, 2, 4 or 8 devices batches are the same
-_FILLED = 0.95  # share of a batch's tokens that are none of padding, on the whole
 
 
 @dataclass(frozen=True)
@@ -98,18 +97,11 @@ def _fit(work: Work, plan: Plan, store: Keeps) -> Position:
 
     with work.stopper.patient():
         learner = Learner(plan.training, work.vocabulary, work.start(store))
-        return fit(learner, replace(plan, shapes=_shapes(plan, learner.devices)), store)
+        return fit(learner, replace(plan, shape=_shape(plan, learner.devices)), store)
 
 
-def _shapes(plan: Plan, devices: int) -> tuple[Shape, ...]:
-    """Return the fewest shapes with little padding, for batches whose rows the devices can share.
-
-    Each further one takes seconds to compile.
-    """
+def _shape(plan: Plan, devices: int) -> Shape:
+    """Return the shape of all batches, whose rows the devices can share."""
     counts = shapes.histogram(plan.train.lengths, plan.validation.lengths)
     tokens = plan.training.optimizer.batch_tokens
-    for most in range(1, shapes.MOST + 1):
-        chosen = shapes.choose(counts, tokens, most, math.lcm(_ROWS, devices))
-        if shapes.filled(counts, chosen) >= _FILLED:
-            break
-    return chosen
+    return shapes.choose(counts, tokens, math.lcm(_ROWS, devices))

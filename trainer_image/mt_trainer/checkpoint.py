@@ -41,6 +41,7 @@ class Position:
         best_training: the training loss of that epoch.
         waited: epochs since then.
         last: validation loss of the last epoch.
+        gradient_norm: of the last step, before clipping; None before the first.
         rate_factor: halved by a rollback.
         rollbacks: how often the loss ran away.
         seconds: time spent training, over all attempts.
@@ -60,6 +61,7 @@ class Position:
     best_training: float | None = None
     waited: int = 0
     last: float | None = None
+    gradient_norm: float | None = None
     rate_factor: float = 1.0
     rollbacks: int = 0
     seconds: float = 0.0

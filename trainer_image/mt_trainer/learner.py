@@ -54,6 +54,7 @@ class Learner:
         self._change = step.change(self._adam)
         self._entropy = step.entropy(self.model, dtype, chunk)
         self._pool = ThreadPoolExecutor(device.workers)
+        self._norm = 0.0
 
     def learn(self, batch: Batch, rate: float, number: int) -> tuple[float, int]:
         """Take step ``number`` (from 1); return the batch's cross-entropy sum and its tokens."""
@@ -66,10 +67,15 @@ class Learner:
         ):
             entropy, gradient = entropy + float(its_entropy), gradient + its_gradient
         tokens = int((batch.wanted != PAD).sum())
-        self._change(
+        self._norm = self._change(
             gradient / tokens, tf.constant(rate, tf.float32), tf.constant(number, tf.float32)
         )
         return entropy, tokens
+
+    @property
+    def gradient_norm(self) -> float:
+        """Return the norm of the last step's gradient (nats per token), before it was clipped."""
+        return float(self._norm)
 
     def validate(self, batches: Iterable[Batch]) -> float:
         """Return the cross-entropy per token (nats), with the mean of the weights."""

@@ -66,6 +66,7 @@ class Learner:
         clip, smoothing = training.optimizer.gradient_clip, training.optimizer.label_smoothing
         self._train = _train_step(self.model, float(clip), float(smoothing))
         self._measure = _loss_step(self.model)
+        self._norm = 0.0
 
     @property
     def devices(self) -> int:
@@ -74,10 +75,15 @@ class Learner:
 
     def learn(self, batch: Batch, rate: float, number: int) -> tuple[float, int]:
         """Take step ``number`` (from 1); return the batch's cross-entropy sum and its tokens."""
-        self._state, entropy, tokens = self._train(
+        self._state, entropy, tokens, self._norm = self._train(
             self._state, self._divided(batch), np.float32(rate), np.float32(number)
         )
         return float(entropy), int(tokens)
+
+    @property
+    def gradient_norm(self) -> float:
+        """Return the norm of the last step's gradient (nats per token), before it was clipped."""
+        return float(self._norm)
 
     def validate(self, batches: Iterable[Batch]) -> float:
         """Return the cross-entropy per token (nats), with the mean of the weights."""
@@ -205,28 +211,28 @@ def _segments(ids: Any, begins: Any) -> tuple[Any, Any]:
 
 
 def _train_step(network: model.Transformer, clip: float, smoothing: float) -> Callable[..., Any]:
-    """Return the compiled step: (state, batch, rate, number) → (state, entropy sum, tokens)."""
+    """Return the compiled (state, batch, rate, number) → (state, entropy sum, tokens, norm)."""
 
     def objective(weights: list[Any], random: list[Any], batch: list[Any]) -> Any:
         return _losses(network, weights, random, batch, smoothing, training=True)
 
-    def step(state: State, batch: list[Any], rate: Any, number: Any) -> tuple[State, Any, Any]:
+    def step(state: State, batch: list[Any], rate: Any, number: Any) -> tuple[Any, ...]:
         weights = _Values(network, state.weights, state.random).weights
         gradients, (entropy, tokens, random) = jax.grad(objective, has_aux=True)(
             weights, state.random, batch
         )
-        moved = _moved(
-            state, jnp.concatenate([g.reshape(-1) for g in gradients]), clip, rate, number
-        )
-        return moved._replace(random=random), entropy, tokens
+        gradient = jnp.concatenate([g.reshape(-1) for g in gradients])
+        norm = jnp.linalg.norm(gradient)
+        if clip:
+            gradient *= jnp.minimum(1.0, clip / (norm + 1e-12))
+        moved = _moved(state, gradient, rate, number)
+        return moved._replace(random=random), entropy, tokens, norm
 
     return jax.jit(step, donate_argnums=0)  # type: ignore[no-any-return]
 
 
-def _moved(state: State, gradient: Any, clip: float, rate: Any, number: Any) -> State:
-    """Return the state after a step of Adam with global clipping; see adam.py."""
-    if clip:
-        gradient *= jnp.minimum(1.0, clip / (jnp.linalg.norm(gradient) + 1e-12))
+def _moved(state: State, gradient: Any, rate: Any, number: Any) -> State:
+    """Return the state after a step of Adam; see adam.py."""
     first = BETA_1 * state.first + (1 - BETA_1) * gradient
     second = BETA_2 * state.second + (1 - BETA_2) * jnp.square(gradient)
     scale = rate * jnp.sqrt(1 - BETA_2**number) / (1 - BETA_1**number)

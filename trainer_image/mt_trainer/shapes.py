@@ -16,7 +16,6 @@ import numpy as np
 from mt_trainer.batches import pools
 from mt_trainer.packing import Packer, Pair
 
-MOST = 1  # shapes
 _ENOUGH = 0.955  # share of tokens that is not padding, for which rows are wide enough
 _SAMPLE = 4096  # pairs by which a shape is judged
 
@@ -44,33 +43,29 @@ def histogram(*parts: np.ndarray) -> np.ndarray:
     return counts.reshape(size, size)
 
 
-def choose(
-    counts: np.ndarray, batch_tokens: int, most: int = MOST, multiple: int = 1
-) -> tuple[Shape, ...]:
+def choose(counts: np.ndarray, batch_tokens: int, multiple: int = 1) -> Shape:
     """Return the shape with the narrowest rows that are full enough, or else with the fullest.
 
     Args:
         counts: pairs by length of source and target, as ``histogram`` returns.
         batch_tokens: most tokens of a batch on either side (``multiple`` rows may have more).
-        most: shapes; beyond one there are none.
         multiple: what the number of rows is divisible by.
     """
     shares: dict[Shape, float] = {}
     for shape in _widening(counts, batch_tokens, multiple):
-        shares[shape] = filled(counts, (shape,))
+        shares[shape] = filled(counts, shape)
         if shares[shape] >= _ENOUGH:
             break
-    return (max(shares, key=shares.__getitem__),)[:most]
+    return max(shares, key=shares.__getitem__)
 
 
-def filled(counts: np.ndarray, shapes: tuple[Shape, ...]) -> float:
+def filled(counts: np.ndarray, shape: Shape) -> float:
     """Return about what share of tokens is not padding where pairs are packed.
 
     Args:
         counts: as ``histogram`` returns.
-        shapes: as ``choose`` returns for them.
+        shape: as ``choose`` returns for them.
     """
-    (shape,) = shapes
     lengths, pairs = _listed(counts)
     total = pairs.sum()
     chance = np.random.default_rng(0)
@@ -82,31 +77,30 @@ def filled(counts: np.ndarray, shapes: tuple[Shape, ...]) -> float:
 
 
 def plan(
-    lengths: np.ndarray, shapes: tuple[Shape, ...], seed: int, epoch: int, start: int = 0
-) -> Iterator[tuple[Shape, np.ndarray]]:
+    lengths: np.ndarray, shape: Shape, seed: int, epoch: int, start: int = 0
+) -> Iterator[np.ndarray]:
     """Yield the batches of one epoch; every pair stands in exactly one.
 
     A batch has fewer rows than its shape only at the end of the epoch.
 
     Args:
         lengths: ``[pairs, 2]`` tokens of source and target, end marks counted.
-        shapes: as ``choose`` returns.
+        shape: as ``choose`` returns.
         seed: of the training.
         epoch: number from 0.
         start: how many of the first batches are left out.
 
     Yields:
-        the shape, and pairs in the order in which ``packing.rows`` lays them.
+        pairs in the order in which ``packing.rows`` lays them.
     """
-    (shape,) = shapes
     rows = _rows(lengths, shape, seed, epoch)
-    return islice(((shape, pairs) for pairs in _batches(rows, shape.rows)), start, None)
+    return islice(_batches(rows, shape.rows), start, None)
 
 
-def real_share(lengths: np.ndarray, batches: Iterable[tuple[Shape, np.ndarray]]) -> float:
+def real_share(lengths: np.ndarray, shape: Shape, batches: Iterable[np.ndarray]) -> float:
     """Return the share of tokens in ``batches`` that is not padding."""
     real = padded = 0
-    for shape, pairs in batches:
+    for pairs in batches:
         real += int(lengths[pairs].sum(dtype=np.int64))
         padded += shape.rows * (shape.source + shape.target)
     return real / padded if padded else 1.0

@@ -52,11 +52,14 @@ def gradients(model: Transformer, smoothing: float, dtype: Any, chunk: int) -> S
 
 
 def change(adam: Adam) -> Step:
-    """Return the compiled (gradient, rate, number of the step from 1), which sets the weights."""
+    """Return the compiled (gradient, rate, number of the step from 1) → the gradient's norm.
+
+    It sets the weights.
+    """
 
     @tf.function(autograph=False, input_signature=[_VECTOR, _NUMBER, _NUMBER])  # type: ignore[untyped-decorator]
-    def step(gradient: Any, rate: Any, number: Any) -> None:
-        adam.apply(gradient, rate, number)
+    def step(gradient: Any, rate: Any, number: Any) -> Any:
+        return adam.apply(gradient, rate, number)
 
     return step
 

@@ -131,6 +131,8 @@ class Tracker:
         if not ended:
             metrics.pop("validationLoss", None)  # of an earlier step
         metrics["learningRate"] = rate(position.step, peak, optimizer.warmup_steps)
+        if position.gradient_norm is not None and math.isfinite(position.gradient_norm):
+            metrics["gradientNorm"] = position.gradient_norm
         line = Line(snapshot.epoch, snapshot.step, snapshot.updated, metrics)
         print(f"epoch={line.epoch} step={line.step} {_pairs(metrics)}", flush=True)
         line = replace(line, metrics={**metrics, **self._measure()})

@@ -36,6 +36,10 @@ class Learns(Protocol):
     def learn(self, batch: Batch, rate: float, number: int) -> tuple[float, int]:
         """Take one step; return the cross-entropy sum and the number of tokens."""
 
+    @property
+    def gradient_norm(self) -> float:
+        """Return the norm of the last step's gradient, before it was clipped."""
+
     def validate(self, batches: Iterable[Batch]) -> float:
         """Return the cross-entropy per token."""
 
@@ -85,7 +89,7 @@ class Plan:
         report: told the position after every step, and once more, with True, when an epoch is over.
         clock: seconds, never going back.
         cpu: seconds of processor time in this attempt.
-        shapes: of all batches, for a learner that is compiled for each; empty: as they come.
+        shape: of all batches, for a learner that is compiled for it; None: as they come.
     """
 
     training: Training
@@ -96,20 +100,20 @@ class Plan:
     report: Callable[[Position, bool], None]
     clock: Callable[[], float] = time.monotonic
     cpu: Callable[[], float] = time.process_time
-    shapes: tuple[Shape, ...] = ()
+    shape: Shape | None = None
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch, without its first ``start``."""
         tokens, seed, pairs = self.training.optimizer.batch_tokens, self.training.seed, self.train
-        if self.shapes:
-            return _shaped(pairs, shapes.plan(pairs.lengths, self.shapes, seed, epoch, start))
+        if self.shape:
+            return _shaped(pairs, self.shape, seed, epoch, start)
         return map(pairs.batch, batches.plan(pairs.lengths, tokens, seed, epoch, start))
 
     def measured(self) -> Iterator[Batch]:
         """Yield all pairs of the validation, in a fixed order."""
         pairs = self.validation
-        if self.shapes:
-            return _shaped(pairs, shapes.plan(pairs.lengths, self.shapes, 0, 0))
+        if self.shape:
+            return _shaped(pairs, self.shape, 0, 0)
         tokens = self.training.optimizer.batch_tokens
         return map(pairs.batch, batches.in_order(pairs.lengths, tokens))
 
@@ -120,8 +124,9 @@ class Plan:
         return batches.steps(self.train.lengths, tokens, seed)
 
 
-def _shaped(pairs: Encoded, planned: Iterator[tuple[Shape, np.ndarray]]) -> Iterator[Batch]:
-    return (pairs.batch(rows, (shape.rows, shape.source, shape.target)) for shape, rows in planned)
+def _shaped(pairs: Encoded, shape: Shape, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
+    planned = shapes.plan(pairs.lengths, shape, seed, epoch, start)
+    return (pairs.batch(rows, (shape.rows, shape.source, shape.target)) for rows in planned)
 
 
 def fit(learner: Learns, plan: Plan, store: Keeps) -> Position:
@@ -203,6 +208,7 @@ class _Loop:
             tokens=at.tokens + tokens,
             smoothed=smoothed,
             lowest=lowest,
+            gradient_norm=self._learner.gradient_norm,
             seconds=at.seconds + self._now - before,
         )
 
