@@ -88,6 +88,7 @@ def sizes(built: Built) -> Any:
     return model.Sizes.of(built.job.recipe.training.architecture, processor.vocab_size())
 
 
+@pytest.mark.slow
 def test_a_network_that_differs_is_not_published(
     built: Built, exports: Any, tmp_path: Path
 ) -> None:

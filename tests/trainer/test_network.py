@@ -216,6 +216,7 @@ def test_clipping_bounds_a_step(case: Case) -> None:
     np.testing.assert_allclose(adam.mean.numpy(), weight.numpy(), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_killed_in_mid_epoch_it_ends_with_the_same_losses(case: Case, tmp_path: Path) -> None:
     whole = run(case, tmp_path / "a")
     with pytest.raises(KeyboardInterrupt):
