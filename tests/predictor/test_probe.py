@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ports import free_ports
 from tests.predictor.builders import run_folder, sentences
-from tests.predictor.running import Running, free_ports, labels
+from tests.predictor.running import Running, labels
 
 from mt_contract import report
 from mt_contract.errors import ConfigurationError, ProbeError, ProgramError

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.ports import free_ports
 from tests.predictor.builders import run_folder, sentences
-from tests.predictor.running import Running, environment, free_ports, labels
+from tests.predictor.running import Running, environment, labels
 
 from mt_contract.errors import ConfigurationError
 from mt_predictor import traffic

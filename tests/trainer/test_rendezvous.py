@@ -6,17 +6,13 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
+from tests.ports import free_ports
 
 from mt_contract.errors import ConfigurationError, DataError, NodesError
 from mt_trainer.config import Node
 from mt_trainer.rendezvous import Facts, Patience, meet
 
 SAME = {"text": "sha256:1", "recipe": "sha256:2"}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def start(
@@ -41,14 +37,14 @@ def _briefly(_: float) -> None:
     ],
 )
 def test_nodes_meet_whoever_comes_first(order: list[int]) -> None:
-    port = free_port()
+    port = free_ports(1)[0]
     with ThreadPoolExecutor(3) as pool:
         found = [f.result() for f in start(pool, port, dict.fromkeys(order, SAME), 3)]
     assert {address.rpartition(":")[2] for address in found} == {str(port)}
 
 
 def test_a_node_that_comes_again_takes_its_own_place() -> None:
-    port = free_port()
+    port = free_ports(1)[0]
     with ThreadPoolExecutor(3) as pool:
         first = start(pool, port, {0: SAME}, 3)
         gone = socket.create_connection(("127.0.0.1", port), _until_there(port))
@@ -86,7 +82,7 @@ def _until_there(port: int) -> float:
 )
 def test_nodes_that_differ_are_named_to_all(facts: dict[int, Facts], words: str) -> None:
     with ThreadPoolExecutor(3) as pool:
-        for future in start(pool, free_port(), facts, 3):
+        for future in start(pool, free_ports(1)[0], facts, 3):
             with pytest.raises(DataError, match=words):
                 future.result()
 
@@ -103,11 +99,11 @@ def test_who_is_missing_is_named(index: int, coordinator: str, words: str) -> No
     ticks = iter(range(10**6))
     patience = Patience(4, clock=lambda: float(next(ticks)), sleep=lambda _: None)
     with pytest.raises(NodesError, match=words):
-        meet(Node(index, 3, coordinator.format(free_port())), SAME, patience)
+        meet(Node(index, 3, coordinator.format(free_ports(1)[0])), SAME, patience)
 
 
 def test_strangers_are_not_counted() -> None:
-    port = free_port()
+    port = free_ports(1)[0]
     with ThreadPoolExecutor(2) as pool:
         first = start(pool, port, {0: SAME}, 2)
         for said in (b"GET / HTTP/1.1\r\n", b'{"node": 7, "facts": {}}\n', b"[]\n", b"{}\n"):
