@@ -80,15 +80,23 @@ def writing() -> Iterator[None]:
         raise unavailable(error) from error
 
 
-def write_aside(path: Path, data: bytes | Iterable[bytes]) -> None:
-    """Write a file so that it is seen whole or not at all, also after a crash of the machine."""
+@contextmanager
+def placed(path: Path) -> Iterator[Path]:
+    """Yield where to write a file; it is put in place when the block ends, and not if that fails.
+
+    It is seen whole or not at all, also after a crash of the machine.
+    """
     aside = path.with_name(f".{path.name}.aside")
-    with aside.open("wb") as stream:
-        stream.writelines((data,) if isinstance(data, bytes) else data)
-        stream.flush()
-        os.fsync(stream.fileno())
+    yield aside
+    sync(aside)
     aside.replace(path)
     sync(path.parent)
+
+
+def write_aside(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write a file as ``placed`` says."""
+    with placed(path) as aside, aside.open("wb") as stream:
+        stream.writelines((data,) if isinstance(data, bytes) else data)
 
 
 def append(path: Path, data: bytes) -> None:

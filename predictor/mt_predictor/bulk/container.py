@@ -138,13 +138,12 @@ def join(parts: Iterable[Path], out: Path, how: Container) -> None:
         return
     from pyarrow import parquet
 
-    aside = out.with_name(f".{out.name}.aside")
-    with parquet.ParquetWriter(aside, _schema(), compression="zstd") as writer:
+    with (
+        storage.placed(out) as aside,
+        parquet.ParquetWriter(aside, _schema(), compression="zstd") as writer,
+    ):
         for table in _tables(parts):
             writer.write_table(table)
-    storage.sync(aside)
-    aside.replace(out)
-    storage.sync(out.parent)
 
 
 def _blocks(parts: Iterable[Path]) -> Iterator[bytes]:
