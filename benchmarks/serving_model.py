@@ -1,0 +1,102 @@
+"""The model that all benchmarks of serving share: trained once, and kept as what it came of.
+
+``served_model`` trains a recipe by the trainer's program, as users do, and keeps the run below the
+cache's ``serving-model/``, by a digest of recipe, time and corpus: the next benchmark finds it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from benchmarks.environments import ROOT, environment
+
+CORPUS, MINUTES = "spa_eng", 10.0
+CORPORA = Path(os.environ.get("CORPUS", ROOT.parent / "shared/corpora"))
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "translation-operator"
+
+
+def served_model(minutes: float = MINUTES) -> Path:
+    """Return the artifact's folder; where it is not kept, it is trained for ``minutes`` first.
+
+    Raises:
+        SystemExit: the corpus is not there, or the training failed; with the end of its log.
+    """
+    kept = CACHE / "serving-model" / _digest(minutes)
+    kept.mkdir(parents=True, exist_ok=True)
+    with (kept / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two benchmarks train one model, not two
+        if not (kept / "run").exists():
+            _train(minutes, kept)
+    return kept / "run/model"
+
+
+def sentences() -> list[str]:
+    """Return the sources of the corpus' test text, which the model has not seen."""
+    return [source for source, _ in _pairs()]
+
+
+def references() -> list[str]:
+    """Return the translations of ``sentences``."""
+    return [target for _, target in _pairs()]
+
+
+def described(minutes: float = MINUTES) -> str:
+    """Return what a benchmark's ``setup`` says of the model."""
+    return f"benchmarks/recipes/{CORPUS}.yaml, trained by mt-trainer for {minutes:g} minutes"
+
+
+def _pairs() -> list[tuple[str, str]]:
+    text = gzip.decompress(_file("test").read_bytes()).decode()
+    source_target = (line.split("\t") for line in text.splitlines())
+    return [(source, target) for source, target in source_target]
+
+
+def _file(part: str) -> Path:
+    path = CORPORA / CORPUS / f"{part}.tsv.gz"
+    if not path.exists():
+        raise SystemExit(f"{path} is not there: CORPUS names the folder of the corpora")
+    return path
+
+
+def _recipe() -> bytes:
+    return (Path(__file__).parent / f"recipes/{CORPUS}.yaml").read_bytes()
+
+
+def _digest(minutes: float) -> str:
+    sha = hashlib.sha256(_recipe() + f"{minutes:g} minutes".encode())
+    for part in ("train", "dev", "test"):
+        sha.update(hashlib.sha256(_file(part).read_bytes()).digest())
+    return sha.hexdigest()[:16]
+
+
+def _train(minutes: float, kept: Path) -> None:
+    """Train in a folder aside, which becomes ``kept / "run"`` once it is whole."""
+    aside = kept / "aside"
+    shutil.rmtree(aside, ignore_errors=True)
+    recipe = yaml.safe_load(_recipe())
+    recipe["training"]["budget"]["maxDuration"] = f"{round(60 * minutes)}s"
+    for part, name in (("train", "train"), ("validation", "dev"), ("test", "test")):
+        recipe["data"][part] = [{"uri": str(_file(name))}]
+    (kept / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    command = [environment("trainer_image"), "-m", "mt_trainer", "train"]
+    with (kept / "log").open("wb") as log:
+        trained = subprocess.run(
+            [*command, str(kept / "recipe.yaml"), "--out", str(aside)],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": "crds:corpus:trainer_image"},
+            stdout=log,
+            stderr=log,
+            check=False,
+        )
+    if trained.returncode:
+        told = (kept / "log").read_text(encoding="utf-8", errors="replace")
+        raise SystemExit(f"the training of the model failed; the end of its log: {told[-3000:]}")
+    aside.rename(kept / "run")
