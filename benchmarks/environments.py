@@ -22,3 +22,12 @@ def environment(program: str) -> str:
 def joeynmt_environment() -> str:
     """Return the python that has JoeyNMT (``joeynmt/requirements.lock``, with torch: 5 GB)."""
     return environment("joeynmt")
+
+
+def versions(python: str, *packages: str) -> dict[str, str]:
+    """Return which versions of ``packages`` the environment of ``python`` has."""
+    ask = "import sys, importlib.metadata as m; print(*map(m.version, sys.argv[1:]))"
+    told = subprocess.run(
+        [python, "-c", ask, *packages], check=True, capture_output=True, text=True
+    ).stdout.split()
+    return dict(zip(packages, told, strict=True))

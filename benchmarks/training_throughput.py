@@ -22,7 +22,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure as MplFigure
 
-from benchmarks.environments import JOEYNMT, ROOT, environment, joeynmt_environment
+from benchmarks.environments import JOEYNMT, ROOT, environment, joeynmt_environment, versions
 from benchmarks.report import Figure, Result, figure, publish
 
 CORPORA = Path(os.environ.get("CORPUS", ROOT.parent / "shared/corpora"))
@@ -89,10 +89,10 @@ def run(scale: float, processes: int) -> None:
         "seconds a round": lap,
         "load of the machine, before each round": load,
     }
-    versions = _versions(trainer, "tensorflow-cpu", "keras") | _versions(
+    peers = versions(trainer, "tensorflow-cpu", "keras") | versions(
         joeynmt_environment(), "joeynmt", "torch"
     )
-    result = Result("training-throughput", setup | {"peers": versions}, _figures(laps))
+    result = Result("training-throughput", setup | {"peers": peers}, _figures(laps))
     publish(result, _rows(laps), _picture(laps))
 
 
@@ -202,14 +202,6 @@ def _picture(laps: Mapping[str, Sequence[Lap]]) -> MplFigure:
     axes.set_title(f"real target tokens a second, {THREADS} CPU threads", fontsize=10)
     picture.tight_layout()
     return picture
-
-
-def _versions(python: str, *names: str) -> dict[str, str]:
-    ask = "import sys, importlib.metadata as m; print(*map(m.version, sys.argv[1:]))"
-    told = subprocess.run(
-        [python, "-c", ask, *names], check=True, capture_output=True, text=True
-    ).stdout.split()
-    return dict(zip(names, told, strict=True))
 
 
 def _paths() -> dict[str, str]:
