@@ -4,34 +4,27 @@
   request B: s4       ├─▶ waiting ──┤                              same search, ≤ max_tokens padded
   request C: s5 … s99 ┘             └ free worker ── [s5 … s20]
 
-A worker that is free takes what is there at once. The sentence that has waited longest leads the
-next batch if that is longer than ``max_delay``, else the longest one leads, for less padding. A
-request gives the queue one batch's worth at a time, so a book does not keep a sentence waiting.
-
-All state belongs to one event loop; only ``run`` is called in other threads.
+A worker that is free takes what is there at once. What that is, scheduling.py says; who may come
+in, admission.py. All state belongs to one event loop; only ``run`` is called in other threads.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 
+from mt_predictor.admission import MAX_WAIT, Pace, QueueFullError, ahead, retry_after
 from mt_predictor.engine import Hypothesis, Search, Source
-
-_LOOK_AHEAD = (
-    1024  # sentences that compete for a batch: more make no better one, but a slower choice
-)
+from mt_predictor.scheduling import FairQueue, Share, Waiting, windows, work
 
 Run = Callable[[Sequence[Source], Search], Sequence[Hypothesis]]
 _log = logging.getLogger(__name__)
-
-
-class QueueFullError(Exception):
-    """As many requests as may wait are waiting already."""
 
 
 class TranslationFailedError(Exception):
@@ -42,7 +35,9 @@ class TranslationFailedError(Exception):
 class Ticket:
     """A request from its admission to its answer."""
 
+    left: int  # work that is not begun; before its sentences are known, an estimate
     waiting: bool = True  # until the first of its sentences is at work
+    share: Share = field(default_factory=Share)
 
 
 @dataclass(eq=False)
@@ -50,7 +45,6 @@ class _Item:
     source: Source
     search: Search
     ticket: Ticket
-    arrived: float
     future: asyncio.Future[Hypothesis]
 
 
@@ -62,6 +56,7 @@ class Limits:
     max_tokens: int  # of a batch, padding included
     max_delay: float  # seconds that others may be preferred for
     max_queue: int  # requests that wait
+    max_wait: float = MAX_WAIT  # seconds of work that a request may find before it
 
 
 class Batcher:
@@ -73,13 +68,17 @@ class Batcher:
         limits: Limits,
         executor: Executor,
         on_batch: Callable[[int], None] = lambda size: None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._run = run
         self._limits = limits
         self._executor = executor
         self._on_batch = on_batch
+        self._clock = clock
+        self._pace = Pace()
         self._free = limits.workers
-        self._items: list[_Item] = []  # oldest first
+        self._queue: FairQueue[_Item] = FairQueue(limits.max_tokens, limits.max_delay)
+        self._tickets: set[Ticket] = set()
         self._waiting = 0
         self._scheduled = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -90,20 +89,24 @@ class Batcher:
         return self._waiting
 
     @contextmanager
-    def admitted(self) -> Iterator[Ticket]:
+    def admitted(self, estimate: int = 0) -> Iterator[Ticket]:
         """Give a request its place in the queue, for as long as it is in the house.
+
+        Args:
+            estimate: its work, as far as that can be known before anything is done for it.
 
         Raises:
             QueueFullError: there is none.
         """
-        if self._waiting >= self._limits.max_queue:
-            raise QueueFullError(f"{self._waiting} requests are waiting already")
-        ticket = Ticket()
+        self._check(estimate)
+        ticket = Ticket(estimate)
+        self._tickets.add(ticket)
         self._waiting += 1
         try:
             yield ticket
         finally:
             self._started(ticket)
+            self._tickets.discard(ticket)
 
     async def translate(
         self, ticket: Ticket, sources: Sequence[tuple[Source, Search]]
@@ -111,46 +114,67 @@ class Batcher:
         """Return a result for each of ``sources`` (tokens, and how), in order.
 
         A sentence that cannot be translated is answered with its error and harms no other. When
-        the caller is cancelled, what has not begun is not begun.
+        the caller is cancelled, what has not begun is not begun. The queue is given one batch's
+        worth for each worker at a time, and one more: a book does not make it long.
         """
+        ticket.left = sum(work(source, search) for source, search in sources)
         found: list[Hypothesis | TranslationFailedError] = []
-        for window in _windows(sources, self._limits.max_tokens):
-            items = [self._add(ticket, source, search) for source, search in window]
-            try:
-                await asyncio.wait([item.future for item in items])
-            finally:
-                for item in items:
-                    item.future.cancel()  # changes nothing where there is a result
-            found.extend(_outcome(item.future) for item in items)
+        under_way: deque[list[Waiting[_Item]]] = deque()
+        try:
+            for window in windows(sources, self._limits.max_tokens):
+                under_way.append([self._add(ticket, *sentence) for sentence in window])
+                if len(under_way) > self._limits.workers:
+                    found += await _outcomes(under_way[0])
+                    under_way.popleft()
+            for entries in under_way:
+                found += await _outcomes(entries)
+        finally:
+            for entries in under_way:
+                for entry in entries:
+                    self._queue.discard(entry)
+                    entry.payload.future.cancel()  # changes nothing where there is a result
         return found
 
-    def _add(self, ticket: Ticket, source: Source, search: Search) -> _Item:
+    def _check(self, estimate: int) -> None:
+        left = [ticket.left for ticket in self._tickets]
+        if self._waiting >= self._limits.max_queue:
+            text = f"{self._waiting} requests are waiting already"
+            raise QueueFullError(text, retry_after(self._seconds(sum(left))))
+        seconds = self._seconds(ahead(left, estimate))
+        if seconds > self._limits.max_wait:
+            text = f"{seconds:.0f} s of work are waiting already"
+            raise QueueFullError(text, retry_after(seconds))
+
+    def _seconds(self, amount: int) -> float:
+        return self._pace.seconds_for(amount, self._limits.workers)
+
+    def _add(self, ticket: Ticket, source: Source, search: Search) -> Waiting[_Item]:
         loop = asyncio.get_running_loop()
-        item = _Item(source, search, ticket, loop.time(), loop.create_future())
-        self._items.append(item)
+        item = _Item(source, search, ticket, loop.create_future())
+        entry = self._queue.add(ticket.share, source, search, self._clock(), item)
         if not self._scheduled:  # after all of this request's sentences are in the queue
             self._scheduled = True
             loop.call_soon(self._dispatch)
-        return item
+        return entry
 
     def _dispatch(self) -> None:
         self._scheduled = False
-        self._items = [item for item in self._items if not item.future.done()]
-        now = asyncio.get_running_loop().time()
-        while self._free and self._items:
-            batch = choose(self._items[:_LOOK_AHEAD], self._limits, now)
-            taken = set(map(id, batch))
-            self._items = [item for item in self._items if id(item) not in taken]
+        while self._free and self._queue:
+            batch = [entry.payload for entry in self._queue.take(self._clock())]
             self._free -= 1
             for item in batch:
                 self._started(item.ticket)
+                item.ticket.left -= work(item.source, item.search)
             task = asyncio.get_running_loop().create_task(self._work(batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def _work(self, batch: Sequence[_Item]) -> None:
         self._on_batch(len(batch))
+        begun = self._clock()
         await self._translate(batch)
+        amount = sum(work(item.source, item.search) for item in batch)
+        self._pace = self._pace.after(amount, self._clock() - begun)
         self._free += 1
         self._dispatch()
 
@@ -180,38 +204,12 @@ class Batcher:
             self._waiting -= 1
 
 
-def choose(items: Sequence[_Item], limits: Limits, now: float) -> list[_Item]:
-    """Return the next batch out of ``items`` (oldest first, not empty), longest first.
-
-    Its leader decides the search; others join it, the nearest in length first, as long as all fit.
-    """
-    overdue = now - items[0].arrived >= limits.max_delay
-    leader = items[0] if overdue else max(items, key=lambda item: len(item.source))
-    length = len(leader.source)
-    others = [item for item in items if item is not leader and item.search == leader.search]
-    others.sort(key=lambda item: abs(len(item.source) - length))  # stable: older ones first
-    batch, longest = [leader], length
-    for item in others:
-        wider = max(longest, len(item.source))
-        if wider * (len(batch) + 1) > limits.max_tokens:
-            break
-        batch.append(item)
-        longest = wider
-    return sorted(batch, key=lambda item: -len(item.source))
-
-
-def _windows(
-    sources: Sequence[tuple[Source, Search]], max_tokens: int
-) -> Iterator[Sequence[tuple[Source, Search]]]:
-    """Yield runs of ``sources`` with at most ``max_tokens`` in all, and at least one each."""
-    begin, tokens = 0, 0
-    for end, (source, _) in enumerate(sources):
-        if end > begin and tokens + len(source) > max_tokens:
-            yield sources[begin:end]
-            begin, tokens = end, 0
-        tokens += len(source)
-    if begin < len(sources):
-        yield sources[begin:]
+async def _outcomes(
+    entries: Sequence[Waiting[_Item]],
+) -> list[Hypothesis | TranslationFailedError]:
+    futures = [entry.payload.future for entry in entries]
+    await asyncio.wait(futures)
+    return [_outcome(future) for future in futures]
 
 
 def _outcome(future: asyncio.Future[Hypothesis]) -> Hypothesis | TranslationFailedError:

@@ -13,8 +13,9 @@ from typing import Any
 
 from kserve import InferRequest, InferResponse, Model
 
+from mt_predictor.admission import QueueFullError
 from mt_predictor.asking import SYNTHETIC_HEADER
-from mt_predictor.batching import Batcher, QueueFullError, Ticket, TranslationFailedError
+from mt_predictor.batching import Batcher, Ticket, TranslationFailedError
 from mt_predictor.engine import Hypothesis, Search, UnsupportedSearchError
 from mt_predictor.http_errors import EngineFailed, Overloaded, RequestRefused
 from mt_predictor.metrics import CLIENT_GONE, Metrics

@@ -9,16 +9,21 @@ from typing import Any
 
 import pytest
 
-from mt_predictor.batching import Batcher, Limits, QueueFullError, TranslationFailedError
+from mt_predictor.admission import QueueFullError
+from mt_predictor.batching import Batcher, Limits, TranslationFailedError
 from mt_predictor.engine import Hypothesis, Search, Source
 
 POISON = "poison"
 
 
 class Workers(Executor):
-    """Threads' stand-in: work is recorded, and done when the test asks for it."""
+    """Threads' stand-in: work is recorded, and done when the test asks for it.
+
+    A sentence takes a millisecond for each of its tokens.
+    """
 
     def __init__(self) -> None:
+        self.now = 0.0
         self.at_work: list[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = []
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
@@ -32,6 +37,7 @@ class Workers(Executor):
     async def finish(self) -> None:
         """Do the oldest work, and let the loop notice."""
         future, fn, args = self.at_work.pop(0)
+        self.now += sum(map(len, args[0])) / 1000
         try:
             future.set_result(fn(*args))
         except RuntimeError as error:
@@ -60,12 +66,12 @@ def shout(sources: Sequence[Source], search: Search) -> list[Hypothesis]:
 
 
 def batcher(executor: Workers, /, **limits: Any) -> Batcher:
-    given = {"workers": 1, "max_tokens": 12, "max_delay": 0.0, "max_queue": 10} | limits
-    return Batcher(shout, Limits(**given), executor)
+    given = {"workers": 1, "max_tokens": 12, "max_delay": 0.0, "max_queue": 10, "max_wait": 1e9}
+    return Batcher(shout, Limits(**given | limits), executor, clock=lambda: executor.now)
 
 
 async def ask(batching: Batcher, *texts: str, beam_size: int = 1) -> list[str]:
-    with batching.admitted() as ticket:
+    with batching.admitted(sum(map(len, texts)) * beam_size) as ticket:
         search = Search(beam_size)
         found = await batching.translate(ticket, [(source(text), search) for text in texts])
     return [
@@ -112,12 +118,12 @@ async def test_batches_are_filled_with_similar_lengths() -> None:
     batching = batcher(workers)
     first = start(batching, "x" * 12)
     await settle()
-    others = [start(batching, text) for text in ("aaaa", "b", "cccc", "d", "eeee")]
+    others = [start(batching, text) for text in ("aaaa", "bbbbb", "cccc", "ddddd", "eeee")]
     await settle()
     await workers.finish()
     assert workers.batches() == [["aaaa", "cccc", "eeee"]]  # 12 tokens, none of them padding
     await workers.finish()
-    assert workers.batches() == [["b", "d"]]
+    assert workers.batches() == [["bbbbb", "ddddd"]]
     await workers.finish()
     await asyncio.gather(first, *others)
 
@@ -184,6 +190,19 @@ async def test_a_book_does_not_keep_a_sentence_waiting() -> None:
     assert await book == ["abcd1"] * 30
 
 
+async def test_a_book_keeps_all_workers_busy_and_the_queue_short() -> None:
+    workers = Workers()
+    batching = batcher(workers, workers=3)
+    book = start(batching, *["abcd"] * 60)  # twenty batches
+    await settle()
+    assert workers.batches() == [["abcd"] * 3] * 3
+    for _ in range(3):
+        await workers.finish()
+        assert workers.batches() == [["abcd"] * 3] * 3
+    await workers.finish_all()
+    assert await book == ["abcd1"] * 60
+
+
 async def test_a_full_queue_refuses_and_recovers() -> None:
     workers = Workers()
     batching = batcher(workers, max_queue=2, max_tokens=3)
@@ -231,3 +250,66 @@ async def test_nothing_asked_nothing_done() -> None:
     workers = Workers()
     assert await ask(batcher(workers)) == []
     assert workers.at_work == []
+
+
+async def test_what_would_wait_too_long_is_refused_and_told_when_to_come_back() -> None:
+    workers = Workers()
+    batching = batcher(workers, max_wait=2.0)
+    assert await start_and_finish(batching, workers, "x" * 1000) == ["x" * 1000 + "1"]  # the pace
+    books = [start(batching, *["abcd"] * 500), start(batching, *["abcd"] * 500)]
+    await settle()
+    with pytest.raises(QueueFullError, match=r"4 s of work are waiting already") as refused:
+        await ask(batching, *["abcd"] * 500)
+    assert refused.value.retry_after == 4
+    sentence = start(batching, "hi")  # it waits for no more of them than it has itself
+    await settle()
+    await workers.finish()
+    await workers.finish()
+    assert sentence.done()
+    await workers.finish_all()
+    await asyncio.gather(*books)
+    third = start(batching, *["abcd"] * 500)
+    await settle()
+    await workers.finish_all()
+    assert len(await third) == 500
+
+
+async def test_a_lone_book_is_admitted_whatever_its_size() -> None:
+    workers = Workers()
+    book = start(batcher(workers, max_wait=0.0), *["abcd"] * 3000)
+    await settle()
+    await workers.finish_all()
+    assert len(await book) == 3000
+
+
+async def test_a_book_that_is_given_up_makes_room_at_once() -> None:
+    workers = Workers()
+    batching = batcher(workers, max_wait=2.0)
+    assert await start_and_finish(batching, workers, "x" * 1000) == ["x" * 1000 + "1"]
+    given_up = start(batching, *["abcd"] * 1000)
+    await settle()
+    with pytest.raises(QueueFullError):
+        await ask(batching, *["abcd"] * 1000)
+    given_up.cancel()
+    await settle()
+    other = start(batching, "hi")
+    await settle()
+    await workers.finish()  # the book's only batch that had begun
+    assert workers.batches() == [["hi"]]
+    await workers.finish()
+    assert await other == ["hi1"]
+
+
+async def test_a_full_queue_says_how_long_it_takes() -> None:
+    workers = Workers()
+    batching = batcher(workers, max_queue=3, max_tokens=2000)
+    assert await start_and_finish(batching, workers, "x" * 1000) == ["x" * 1000 + "1"]
+    tasks = [start(batching, "x" * 2000)]
+    await settle()
+    tasks += [start(batching, "x" * 2000) for _ in range(3)]
+    await settle()
+    with pytest.raises(QueueFullError) as refused:
+        await ask(batching, "hi")
+    assert refused.value.retry_after == 6  # 3 x 2 s; the first is at work
+    await workers.finish_all()
+    await asyncio.gather(*tasks)
