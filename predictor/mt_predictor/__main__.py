@@ -25,6 +25,8 @@ environment (the operator sets it):
   MT_ARTIFACT_DIGEST  its digest; not set: any artifact that is whole
   MT_ENGINE           {"engine": "CTranslate2", "precision": "Int8", "beamSize": 4}
   MT_SERVING          {"maxBatchTokens": 4096, "maxBatchDelay": "5ms", "maxQueue": 512}
+  MT_REQUEST_LOG      {"sink": "http://…", "mode": "All", "sample": "1", "inferenceService": …,
+                      "namespace": …}; not set: nothing is logged
   MT_REVISION, MT_RUN names that metrics show
   MT_DRAIN_SECONDS    how long to go on answering after SIGTERM (5)
 """

@@ -59,7 +59,7 @@ class Guard:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass on what is no inference; guard what is."""
-        if scope["type"] != "http" or not _is_inference(scope):
+        if scope["type"] != "http" or not is_inference(scope):
             await self._app(scope, receive, send)
             return
         with self._metrics.in_progress.track_inprogress():
@@ -141,7 +141,8 @@ class _Outgoing:
         await self._send(message)
 
 
-def _is_inference(scope: Message) -> bool:
+def is_inference(scope: Message) -> bool:
+    """Return whether an HTTP request asks for translations."""
     path = scope["path"]
     return bool(scope["method"] == "POST" and (path.endswith((":predict", "/infer"))))
 

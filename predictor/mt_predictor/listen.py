@@ -7,6 +7,7 @@ import logging
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from socket import gethostname
 
 from prometheus_client import REGISTRY, disable_created_metrics, start_http_server
 
@@ -15,6 +16,9 @@ from mt_predictor.batching import Batcher, Limits
 from mt_predictor.features import read_bounds
 from mt_predictor.kserve_model import TranslationModel
 from mt_predictor.metrics import Metrics
+from mt_predictor.request_log.events import Origin
+from mt_predictor.request_log.log import RequestLog
+from mt_predictor.request_log.settings import request_log_settings
 from mt_predictor.server import Ports, Server
 from mt_predictor.settings import EngineSettings, Environment, ServingSettings
 from mt_predictor.translator import Translator
@@ -41,7 +45,7 @@ def listen(
         drain_seconds: between SIGTERM and the closing of the ports.
 
     Raises:
-        ConfigurationError: a port is taken.
+        ConfigurationError: a port is taken, or MT_REQUEST_LOG is amiss.
     """
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # the SDK's use of it
     # They double the page, and the process's start is on it already.
@@ -68,8 +72,18 @@ def listen(
         if arguments.metrics_port:
             start_http_server(arguments.metrics_port)
         ports = Ports(arguments.http_port, arguments.grpc_port)
-        Server(ports, metrics, drain_seconds).start([model])
+        log = _request_log(arguments.model_name, env, metrics)
+        Server(ports, metrics, drain_seconds, log).start([model])
     _log.info("stopped: everything was answered")
+
+
+def _request_log(model: str, env: Environment, metrics: Metrics) -> RequestLog | None:
+    settings = request_log_settings(env)
+    if settings is None:
+        return None
+    service, namespace = settings.inference_service, settings.namespace
+    origin = Origin(gethostname(), service or model, namespace, model, metrics.revision)
+    return RequestLog(settings, origin, metrics.request_log)
 
 
 def _labels(env: Environment, translator: Translator, wanted: EngineSettings) -> dict[str, str]:

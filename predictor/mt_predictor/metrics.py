@@ -29,6 +29,7 @@ _OF_BOTH = {
 }
 _OF_USERS = {
     "truncated": ("Translations that did not end within the model's limit.", ""),
+    "request_log": ("Events of the request log by what became of them.", "outcome"),
     "feature_bucket": ("Texts by feature and bucket, named by its upper bound.", "feature bucket"),
 }
 _GAUGES = {
@@ -114,6 +115,10 @@ class Metrics:
         for feature, value in features(translation).items():
             found = bucket(self._bounds[feature], value)
             self._of_users["feature_bucket"].labels(feature, found).inc()
+
+    def request_log(self, outcome: str, events: int) -> None:
+        """Count events of the request log; the first count of an outcome makes its series."""
+        self._of_users["request_log"].labels(outcome).inc(events)
 
     def model(self, **labels_of_model: str) -> None:
         """Say which model serves."""

@@ -1,7 +1,8 @@
 """KServe's ModelServer, with its traps closed: errors, limits, drain, and no remote unloading.
 
 How it ends:  SIGTERM ─▶ not ready any more, but answers all, for ``drain_seconds``
-                      ─▶ takes no new connection, answers what is under way ─▶ exit 0
+                      ─▶ takes no new connection, answers what is under way
+                      ─▶ sends what its request log still holds, for two seconds ─▶ exit 0
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ from mt_predictor.guard import Draining, Guard
 from mt_predictor.http_errors import BadRequest, Forbidden, RequestRefused
 from mt_predictor.metrics import Metrics
 from mt_predictor.protocol import V2_HINT, parse_json
+from mt_predictor.request_log import over_grpc
+from mt_predictor.request_log.log import RequestLog
+from mt_predictor.request_log.over_http import Recorder
 
 LINGER_SECONDS = 0.5
 FINISH_SECONDS = 22  # for what is under way; with drain and linger below a pod's 30 seconds
@@ -64,9 +68,10 @@ class _Repository(ModelRepositoryExtension):  # type: ignore[misc]  # the SDK sh
 class _DataPlane(DataPlane):  # type: ignore[misc]  # the SDK ships no types
     """Decodes any body strictly, and says "not ready" while it drains."""
 
-    def __init__(self, registry: Any, draining: Draining) -> None:
+    def __init__(self, registry: Any, draining: Draining, request_log: RequestLog | None) -> None:
         super().__init__(registry)
         self._draining = draining
+        self._request_log = request_log
 
     async def ready(self) -> bool:
         return not self._draining.begun and bool(await super().ready())
@@ -77,6 +82,12 @@ class _DataPlane(DataPlane):  # type: ignore[misc]  # the SDK ships no types
         ready = bool(await super().model_ready(model_name, disable_predictor_health_check))
         # Inference asks with that flag set: it is answered as long as anything is.
         return ready and (disable_predictor_health_check or not self._draining.begun)
+
+    async def infer(self, model_name: str, request: Any, headers: Any = None) -> Any:
+        answering = super().infer(model_name, request, headers)
+        if self._request_log is None or not getattr(request, "from_grpc", False):
+            return await answering  # what comes over HTTP is recorded there
+        return await over_grpc.recorded(self._request_log, request, headers or {}, answering)
 
     def decode(self, body: Any, headers: Any, **protocol: Any) -> Any:
         raw = isinstance(body, bytes)
@@ -128,10 +139,13 @@ class _RestServer(RESTServer):  # type: ignore[misc]  # the SDK ships no types
             grace_period=FINISH_SECONDS,
         )
         self._guarding = (server.metrics, server.draining)
+        self._request_log = server.request_log
         self.uvicorn = self._server = _Uvicorn(self.config)
 
     def _add_middlewares(self, app: fastapi.FastAPI) -> None:
         metrics, draining = self._guarding
+        if self._request_log is not None:
+            app.add_middleware(Recorder, log=self._request_log)
         app.add_middleware(Guard, metrics=metrics, draining=draining)
 
     def _add_exception_handlers(self, app: fastapi.FastAPI) -> None:
@@ -141,7 +155,13 @@ class _RestServer(RESTServer):  # type: ignore[misc]  # the SDK ships no types
 class Server(ModelServer):  # type: ignore[misc]  # the SDK ships no types
     """Serves one model until it is told to stop."""
 
-    def __init__(self, ports: Ports, metrics: Metrics, drain_seconds: float) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        metrics: Metrics,
+        drain_seconds: float,
+        request_log: RequestLog | None = None,
+    ) -> None:
         super().__init__(
             http_port=ports.http,
             grpc_port=ports.grpc,
@@ -150,8 +170,9 @@ class Server(ModelServer):  # type: ignore[misc]  # the SDK ships no types
         )
         self.metrics = metrics
         self.draining = Draining()
+        self.request_log = request_log
         self._drain_seconds = drain_seconds
-        self.dataplane = _DataPlane(self.registered_models, self.draining)
+        self.dataplane = _DataPlane(self.registered_models, self.draining, request_log)
         self.model_repository_extension = _Repository(self.registered_models)
 
     def start(self, models: list[Model]) -> None:
@@ -160,11 +181,16 @@ class Server(ModelServer):  # type: ignore[misc]  # the SDK ships no types
             self.register_model(model)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(self._serve())
+                runner.run(self._serve_and_tell())
         except SystemExit as error:  # how the HTTP server says that it cannot listen
             raise ConfigurationError(
                 f"port {self.http_port} cannot be listened on: is another program there?"
             ) from error
+
+    async def _serve_and_tell(self) -> None:
+        log = self.request_log
+        async with contextlib.nullcontext() if log is None else log.sending():
+            await self._serve()
 
     async def _serve(self) -> None:
         rest = _RestServer(self, self.http_port)
