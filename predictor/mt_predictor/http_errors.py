@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import grpc  # type: ignore[import-untyped]  # it ships no types
 from fastapi import FastAPI, Request
@@ -43,6 +45,14 @@ class TooLarge(RequestRefused):
     """The client has to send less at once."""
 
     http_status = 413
+    status_code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class NotFound(RequestRefused):
+    """There is no such thing here."""
+
+    http_status = 404
+    status_code = grpc.StatusCode.NOT_FOUND
 
 
 class Forbidden(RequestRefused):
@@ -66,10 +76,10 @@ class EngineFailed(RequestRefused):
     status_code = grpc.StatusCode.INTERNAL
 
 
-def answer(status: int, message: str) -> JSONResponse:
+def answer(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return an error as the endpoint answers it: ``{"error": …}``."""
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
-    return JSONResponse({"error": message}, status, headers)
+    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+    return JSONResponse({"error": message}, status, {**(headers or {}), **retry})
 
 
 async def refused(_: Request, error: Exception) -> JSONResponse:
@@ -81,11 +91,14 @@ async def refused(_: Request, error: Exception) -> JSONResponse:
 async def not_valid(_: Request, error: Exception) -> JSONResponse:
     """Answer what FastAPI could not parse: where and why, without the value."""
     assert isinstance(error, RequestValidationError)
-    found = [
-        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-        for fault in error.errors()[:4]
-    ]
-    return answer(400, "not an inference request (" + "; ".join(found) + '): send {"inputs": […]}')
+    found = faults(error.errors())
+    return answer(400, f'not an inference request ({found}): send {{"inputs": […]}}')
+
+
+def faults(errors: Sequence[Mapping[str, Any]]) -> str:
+    """Return where and why pydantic refuses a document, without its values."""
+    found = (f"{'.'.join(map(str, fault['loc']))[:64]}: {fault['msg']}" for fault in errors[:4])
+    return "; ".join(found)
 
 
 async def wrong_input(_: Request, error: Exception) -> JSONResponse:
@@ -106,7 +119,7 @@ async def not_ready(_: Request, error: Exception) -> JSONResponse:
 async def by_status(_: Request, error: Exception) -> JSONResponse:
     """Answer an unknown path or method, in our shape."""
     assert isinstance(error, HTTPException)
-    return answer(error.status_code, str(error.detail))
+    return answer(error.status_code, str(error.detail), error.headers)
 
 
 async def not_offered(_: Request, error: Exception) -> JSONResponse:
@@ -128,6 +141,8 @@ def log_unforeseen(error: Exception) -> None:
 
 def register(app: FastAPI) -> None:
     """Make ``app`` answer every exception as above."""
+    # A redirect to the path without a slash would name http://, also to who came over TLS.
+    app.router.redirect_slashes = False
     app.add_exception_handler(RequestRefused, refused)
     app.add_exception_handler(RequestValidationError, not_valid)
     app.add_exception_handler(InvalidInput, wrong_input)

@@ -27,11 +27,10 @@ from mt_predictor.protocol import (
     Refusal,
     parse_json,
     parse_v1,
-    parse_v2,
     some,
     v1_answer,
-    v2_answer,
 )
+from mt_predictor.protocol_v2 import INPUTS, OUTPUTS, parse_v2, tensors, v2_answer
 from mt_predictor.translator import Prepared, TextRefusedError, TextTooLongError, Translator
 
 MAX_ATTENTION = 2048  # source tokens of a request; of each there are up to maxTokens numbers
@@ -66,8 +65,10 @@ class TranslationModel(Model):  # type: ignore[misc]  # the SDK ships no types
         executor: Executor,
         metrics: Metrics,
         beam_size: int,
+        platform: str = "",
     ) -> None:
         super().__init__(name)
+        self.platform, self.version = platform, metrics.revision
         self._translator = translator
         self._batcher = batcher
         self._executor = executor
@@ -81,15 +82,11 @@ class TranslationModel(Model):  # type: ignore[misc]  # the SDK ships no types
 
     def get_input_types(self) -> list[dict[str, Any]]:
         """Return the V2 input tensors."""
-        return [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
+        return tensors(INPUTS)
 
     def get_output_types(self) -> list[dict[str, Any]]:
-        """Return the V2 output tensors."""
-        return [
-            {"name": "translation", "datatype": "BYTES", "shape": [-1]},
-            {"name": "score", "datatype": "FP32", "shape": [-1]},
-            {"name": "tokens", "datatype": "INT32", "shape": [-1]},
-        ]
+        """Return the V2 output tensors, also those that are there where they are asked for."""
+        return tensors(OUTPUTS)
 
     async def predict(
         self, payload: Any, headers: Mapping[str, str] | None = None
@@ -106,7 +103,7 @@ class TranslationModel(Model):  # type: ignore[misc]  # the SDK ships no types
         # The guard counts what comes over HTTP.
         with self._counted(user) if payload.from_grpc else nullcontext():
             answers = await self._answers(parse_v2(payload, self._default), user)
-            return v2_answer(payload, answers)
+            return v2_answer(payload, answers, self.version)
 
     @contextmanager
     def _counted(self, user: bool) -> Iterator[None]:

@@ -67,7 +67,13 @@ def listen(
         batcher = Batcher(engine.run, limits, workers, metrics.batch_size.observe)
         metrics.queue_length.set_function(lambda: batcher.waiting)
         model = TranslationModel(
-            arguments.model_name, translator, batcher, helpers, metrics, wanted.beam_size
+            arguments.model_name,
+            translator,
+            batcher,
+            helpers,
+            metrics,
+            wanted.beam_size,
+            platform=wanted.engine.lower(),
         )
         if arguments.metrics_port:
             start_http_server(arguments.metrics_port)

@@ -42,6 +42,17 @@ def read(given: Mapping[str, Any], default: Parameters) -> Parameters:
     return Parameters(Search(beam_size, n_best, attention), pieces)
 
 
+def read_all(given: Mapping[str, Any], default: Parameters) -> Parameters:
+    """Return what ``given`` names, and ``default`` for what it does not.
+
+    Raises:
+        ParameterError: a name is not one of these, or a value not one that it can have.
+    """
+    if unknown := sorted(str(name) for name in given if name not in NAMES):
+        raise ParameterError(f"unknown parameter {unknown[0][:64]!r}: there are {', '.join(NAMES)}")
+    return read(given, default)
+
+
 def _is_count(value: Any, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
 

@@ -23,24 +23,24 @@ from kserve import Model, ModelServer
 from kserve.constants.constants import (
     FASTAPI_APP_IMPORT_STRING,
     INFERENCE_CONTENT_LENGTH_HEADER,
-    MAX_GRPC_MESSAGE_LENGTH,
 )
 from kserve.errors import InvalidInput
 from kserve.protocol.dataplane import DataPlane
-from kserve.protocol.grpc.server import GRPCServer
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from kserve.protocol.rest.server import RESTServer
-from kserve.protocol.rest.v2_datamodels import InferenceRequest
 
 from mt_contract.errors import ConfigurationError
-from mt_predictor import http_errors
+from mt_predictor import VERSION, http_errors
+from mt_predictor.grpc_endpoint import GrpcEndpoint
 from mt_predictor.guard import Draining, Guard
-from mt_predictor.http_errors import BadRequest, Forbidden, RequestRefused
+from mt_predictor.http_errors import BadRequest, Forbidden
 from mt_predictor.metrics import Metrics
-from mt_predictor.protocol import V2_HINT, parse_json
+from mt_predictor.protocol import V1_HINT
+from mt_predictor.protocol_v2 import read_v2
 from mt_predictor.request_log import over_grpc
 from mt_predictor.request_log.log import RequestLog
 from mt_predictor.request_log.over_http import Recorder
+from mt_predictor.rest import RestProtocol
 
 LINGER_SECONDS = 0.5
 FINISH_SECONDS = 22  # for what is under way; with drain and linger below a pod's 30 seconds
@@ -73,6 +73,15 @@ class _DataPlane(DataPlane):  # type: ignore[misc]  # the SDK ships no types
         self._draining = draining
         self._request_log = request_log
 
+    def metadata(self) -> dict[str, Any]:
+        extensions = ["binary_tensor_data", "parameters"]
+        return {"name": "mt-predictor", "version": VERSION, "extensions": extensions}
+
+    async def model_metadata(self, model_name: str) -> dict[str, Any]:
+        found = await super().model_metadata(model_name)
+        model = self.get_model_from_registry(model_name)
+        return {**found, "platform": model.platform, "versions": [model.version]}
+
     async def ready(self) -> bool:
         return not self._draining.begun and bool(await super().ready())
 
@@ -93,17 +102,16 @@ class _DataPlane(DataPlane):  # type: ignore[misc]  # the SDK ships no types
         raw = isinstance(body, bytes)
         if raw and not protocol and "ce-specversion" not in headers:
             return body, {}  # V1: the model decodes it, whatever content type it claims
+        if raw and protocol:
+            length = headers.get(INFERENCE_CONTENT_LENGTH_HEADER)
+            return read_v2(body, length, protocol["model_name"]), {}
         try:
-            if raw and protocol and INFERENCE_CONTENT_LENGTH_HEADER not in headers:
-                body = InferenceRequest.model_validate(parse_json(body))  # V2, content type amiss
             return super().decode(body, headers, **protocol)
-        except RequestRefused:
-            raise
         except InvalidInput as error:
             raise BadRequest(str(error)) from error
         except Exception as error:  # the SDK lets whatever its libraries raise through
             raise BadRequest(
-                f"the body is no inference request ({type(error).__name__}): {V2_HINT}"
+                f"the body is no CloudEvent ({type(error).__name__}): {V1_HINT}"
             ) from error
 
 
@@ -144,6 +152,7 @@ class _RestServer(RESTServer):  # type: ignore[misc]  # the SDK ships no types
 
     def _add_middlewares(self, app: fastapi.FastAPI) -> None:
         metrics, draining = self._guarding
+        app.add_middleware(RestProtocol, version=metrics.revision)
         if self._request_log is not None:
             app.add_middleware(Recorder, log=self._request_log)
         app.add_middleware(Guard, metrics=metrics, draining=draining)
@@ -197,18 +206,13 @@ class Server(ModelServer):  # type: ignore[misc]  # the SDK ships no types
         tasks = [asyncio.create_task(rest.start())]
         grpc = None
         if self.enable_grpc:
-            limits = {
-                "grpc_max_send_message_length": MAX_GRPC_MESSAGE_LENGTH,
-                "grpc_max_receive_message_length": MAX_GRPC_MESSAGE_LENGTH,
-            }
-            grpc = GRPCServer(
+            grpc = GrpcEndpoint(
                 self.grpc_port,
                 self.dataplane,
                 self.model_repository_extension,
-                kwargs=limits,
-                grace_period=FINISH_SECONDS,
+                self.metrics.revision,
             )
-            tasks.append(asyncio.create_task(grpc.start(1)))
+            tasks.append(asyncio.create_task(grpc.serve()))
         stop = asyncio.create_task(self._stop(rest, grpc))
         await asyncio.wait({stop, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         if self.draining.begun:
@@ -216,7 +220,7 @@ class Server(ModelServer):  # type: ignore[misc]  # the SDK ships no types
         stop.cancel()
         await asyncio.gather(*tasks)
 
-    async def _stop(self, rest: _RestServer, grpc: GRPCServer | None) -> None:
+    async def _stop(self, rest: _RestServer, grpc: GrpcEndpoint | None) -> None:
         told = asyncio.Event()
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
@@ -229,4 +233,4 @@ class Server(ModelServer):  # type: ignore[misc]  # the SDK ships no types
             await asyncio.wait_for(told.wait(), self._drain_seconds)
         rest.uvicorn.should_exit = True
         if grpc is not None:
-            await grpc.stop()
+            await grpc.stop(FINISH_SECONDS)

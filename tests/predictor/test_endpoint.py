@@ -220,7 +220,9 @@ async def test_grpc(server: Running) -> None:
         pytest.param(V2, infer(["a"], [1], datatype="FP32"), 400, "BYTES", id="V2: datatype"),
         pytest.param(V2, infer([1], [1]), 400, "has to be a string", id="V2: a number"),
         pytest.param(V2, infer(["a"], [1], name="x"), 400, 'named "text"', id="V2: other input"),
-        pytest.param("/v2/models/toy/versions/1/infer", infer(["a"], [1]), 501, "", id="versions"),
+        pytest.param(
+            "/v2/models/toy/versions/1/infer", infer(["a"], [1]), 404, "'r-toy' is", id="versions"
+        ),
         pytest.param("/v1/models/toy:explain", predict("a"), 501, "", id="explain"),
         pytest.param("/v1/nothing", b"", 404, "Not Found", id="unknown path"),
     ],
