@@ -18,15 +18,15 @@ import tensorflow as tf
 from mt_trainer.model import BLOCKED, EPSILON, Attention, FeedForward, Transformer
 from mt_trainer.tokenizer import PAD
 
-_LEVELS = 1 << 16  # of the random number that decides about one element
+_LEVELS = 256  # of the random number that decides about one element: a byte
 
 
 class Drop:
     """Dropout of one pass: masks follow from a seed, so nothing is to be kept for a resume."""
 
     def __init__(self, rate: float, seed: Any, uses: int) -> None:
-        """Prepare ``uses`` different masks out of ``seed`` [2]."""
-        self._threshold = round(rate * _LEVELS)
+        """Prepare ``uses`` different masks out of ``seed`` [2]; ``rate`` is met within 1/512."""
+        self._threshold = max(round(rate * _LEVELS), int(rate > 0))
         self.scale = _LEVELS / (_LEVELS - self._threshold)
         seeds = tf.random.stateless_uniform([uses, 2], seed, None, None, tf.int32)
         self._seeds = iter(tf.unstack(seeds)) if self._threshold else iter(())
@@ -36,9 +36,9 @@ class Drop:
         if not self._threshold:
             return x
         shape = [tf.shape(x)[0], x.shape[1]]
-        pairs = [shape[0], (shape[1] + 1) // 2]  # two numbers of 16 bits in each of 32
-        numbers = tf.random.stateless_uniform(pairs, next(self._seeds), None, None, tf.uint32)
-        numbers = tf.reshape(tf.bitcast(numbers, tf.uint16), [shape[0], -1])[:, : shape[1]]
+        words = [shape[0], (shape[1] + 3) // 4]  # of four bytes
+        numbers = tf.random.stateless_uniform(words, next(self._seeds), None, None, tf.uint32)
+        numbers = tf.reshape(tf.bitcast(numbers, tf.uint8), [shape[0], -1])[:, : shape[1]]
         return x * tf.cast(numbers >= self._threshold, x.dtype)
 
 

@@ -4,7 +4,8 @@ All logits of a batch at once would be its largest array by far. A few tokens' l
 cache, and are done with before the next are made: their gradient is taken at once. With smoothing ε
 the target is 1 - ε on the wanted token and ε spread evenly, so for states s, embeddings E and the
 wanted token w the objective is the sum of log Σ exp(s·E) - (1 - ε) s·E[w] - ε s·mean(E). The
-cross-entropy that is reported is the plain one. Shapes: N tokens, V pieces, D model dimension.
+cross-entropy that is reported is the plain one. In bfloat16 a probability is off by up to 0.4 %,
+upwards as often as downwards. Shapes: N tokens, V pieces, D model dimension.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def gradients(
         wanted: ids [N].
         smoothing: share of the target that is spread over all pieces.
         chunk: most tokens at a time.
-        dtype: of the products behind the softmax.
+        dtype: of the products and of the softmax.
 
     Returns:
         cross-entropy, gradient [N, D] of the states, gradient [V, D] of the embedding.
@@ -45,12 +46,11 @@ def gradients(
     low = tf.cast(embedding, dtype)
 
     def add(first: Any, total: Any, of_embedding: Any, parts: Any) -> tuple[Any, ...]:
-        own, ids = states[first : first + chunk], wanted[first : first + chunk]
-        chances = _chances(own, embedding)
+        own, ids = tf.cast(states[first : first + chunk], dtype), wanted[first : first + chunk]
+        chances = _chances(own, low)
         total += _entropy(chances, ids)
-        chances = tf.cast(chances, dtype)
         part = tf.cast(tf.matmul(chances, low), tf.float32)
-        grown = tf.matmul(chances, tf.cast(own, dtype), transpose_a=True)
+        grown = tf.matmul(chances, own, transpose_a=True)
         of_embedding += tf.cast(grown, tf.float32)
         return first + chunk, total, of_embedding, parts.write(first // chunk, part)
 
@@ -69,12 +69,13 @@ def gradients(
 
 
 def _chances(states: Any, embedding: Any) -> Any:
-    """Return the probabilities [n, V]; in float32, whatever the precision of all else."""
+    """Return the probabilities [n, V], of the type of ``states`` and ``embedding``."""
     return tf.nn.softmax(tf.matmul(states, embedding, transpose_b=True))
 
 
 def _entropy(chances: Any, wanted: Any) -> Any:
-    return -tf.reduce_sum(tf.math.log(tf.maximum(tf.gather(chances, wanted, batch_dims=1), _TINY)))
+    found = tf.cast(tf.gather(chances, wanted, batch_dims=1), tf.float32)
+    return -tf.reduce_sum(tf.math.log(tf.maximum(found, _TINY)))
 
 
 def _over(states: Any, chunk: int, add: Any, begin: tuple[Any, ...]) -> tuple[Any, ...]:
