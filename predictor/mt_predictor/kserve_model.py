@@ -105,6 +105,14 @@ class TranslationModel(Model):  # type: ignore[misc]  # the SDK ships no types
             answers = await self._answers(parse_v2(payload, self._default), user)
             return v2_answer(payload, answers, self.version)
 
+    async def explain(self, payload: Any, headers: Mapping[str, str] | None = None) -> Any:
+        """Refuse it.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("there is no explainer here: :predict translates")
+
     @contextmanager
     def _counted(self, user: bool) -> Iterator[None]:
         """Count a request by the HTTP status that it would be answered with."""

@@ -80,6 +80,8 @@ def read_v2(body: bytes, json_length: str | None, model: str) -> InferRequest:
     """
     begin = len(body) if json_length is None else _length(json_length, len(body))
     document = parse_json(body[:begin], HINT)
+    if not isinstance(document, dict):
+        raise BadRequest(f"the body is no JSON object: {HINT}")
     try:
         request = InferRequest.from_inference_request(_Request.model_validate(document), model)
     except ValidationError as error:
@@ -129,13 +131,17 @@ def v2_answer(request: InferRequest, answers: Sequence[Answer], version: str) ->
         for name, values, told in _columns(answers)
         if name in (wanted or ALWAYS) or (told and (name == ERROR or not wanted))
     }
+    binary = _binary_outputs(request, columns)
     return InferResponse(
         response_id=request.id or str(uuid.uuid4()),
         model_name=request.model_name,
         model_version=version,
-        infer_outputs=[_output(name, values) for name, values in columns.items()],
+        infer_outputs=[_output(name, columns[name], raw) for name, raw in binary.items()],
         use_binary_outputs=request.use_binary_outputs,
-        requested_outputs=_shown(request, columns) if wanted else None,
+        # The SDK reads only here which are binary over REST.
+        requested_outputs=[
+            RequestedOutput(name, {"binary_data": raw}) for name, raw in binary.items()
+        ],
         from_grpc=request.from_grpc,
     )
 
@@ -155,10 +161,11 @@ def _columns(answers: Sequence[Answer]) -> Iterator[tuple[str, list[Any], bool]]
     yield ERROR, errors, any(errors)
 
 
-def _output(name: str, values: list[Any]) -> InferOutput:
-    # The SDK writes a list that is empty as no tensor at all.
-    data = values or np.empty([0], to_np_dtype(OUTPUTS[name]))
-    return InferOutput(name, [len(values)], OUTPUTS[name], data)
+def _output(name: str, values: list[Any], binary: bool) -> InferOutput:
+    output = InferOutput(name, [len(values)], OUTPUTS[name], values)
+    if not values:  # the SDK writes none as no tensor at all
+        output.set_data_from_numpy(np.empty([0], to_np_dtype(OUTPUTS[name])), binary_data=binary)
+    return output
 
 
 def _requested(request: InferRequest) -> set[str]:
@@ -168,17 +175,16 @@ def _requested(request: InferRequest) -> set[str]:
     return wanted
 
 
-def _shown(request: InferRequest, columns: Mapping[str, Any]) -> list[RequestedOutput]:
-    """Return the outputs in the order they are asked for, each binary or not; errors at the end."""
+def _binary_outputs(request: InferRequest, columns: Mapping[str, Any]) -> dict[str, bool]:
+    """Return whether each of ``columns`` is binary over REST, in the order they are asked for."""
+    all_binary = bool(request.use_binary_outputs)
+    if request.from_grpc or not request.request_outputs:
+        return dict.fromkeys(columns, all_binary)
     binary = {
-        output.name: request.use_binary_outputs
-        if output.binary_data is None
-        else output.binary_data
+        output.name: all_binary if output.binary_data is None else bool(output.binary_data)
         for output in request.request_outputs
     }
-    if ERROR in columns:
-        binary.setdefault(ERROR, all(binary.values()))
-    return [RequestedOutput(name, {"binary_data": value}) for name, value in binary.items()]
+    return binary | {name: all(binary.values()) for name in columns if name not in binary}
 
 
 def _inputs(request: InferRequest) -> dict[str, InferInput]:

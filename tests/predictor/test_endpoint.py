@@ -1,9 +1,8 @@
-"""A real predictor, asked over HTTP and gRPC: good requests, bad ones, and what is counted."""
+"""A real predictor, asked in V1: good requests, bad ones, and what is counted."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -88,83 +87,6 @@ def test_the_next_best_are_told_where_they_are_asked_for(server: Running) -> Non
     assert scores == sorted(scores, reverse=True)
 
 
-def test_v2_tells_what_v1_tells(server: Running) -> None:
-    parameters = {"beam_size": 4, "n_best": 2, "return_attention": True}
-    [expected] = server.post(V1, predict("ba do", parameters=parameters)).json()["predictions"]
-    document = json.loads(infer(["ba do"], [1])) | {"parameters": parameters}
-    answer = server.post(V2, json.dumps(document).encode(), **JSON).json()
-    columns = {output["name"]: output["data"] for output in answer["outputs"]}
-    assert json.loads(columns["segments"][0]) == expected["segments"]
-    assert json.loads(columns["alternatives"][0]) == expected["alternatives"]
-
-
-def test_v2_translates_as_v1_does(server: Running) -> None:
-    texts = sentences(3, seed=6)
-    expected = server.post(V1, predict(*texts)).json()["predictions"]
-    answer = server.post(V2, infer(texts, [3]), **JSON).json()
-    assert answer["id"] == "42"
-    columns = {output["name"]: output["data"] for output in answer["outputs"]}
-    assert columns["translation"] == [one["translation"] for one in expected]
-    assert columns["tokens"] == [one["tokens"] for one in expected]
-    assert columns["score"] == pytest.approx([one["score"] for one in expected], abs=1e-3)
-
-
-def test_v2_without_a_content_type(server: Running) -> None:
-    answer = server.post(V2, infer(["ba do"], [1]))
-    assert answer.status_code == 200, answer.text
-
-
-def test_v2_in_binary(server: Running) -> None:
-    text = "ba dó".encode()
-    head = json.dumps(
-        {
-            "inputs": [
-                {
-                    "name": "text",
-                    "datatype": "BYTES",
-                    "shape": [1],
-                    "parameters": {"binary_data_size": len(text) + 4},
-                }
-            ]
-        }
-    ).encode()
-    body = head + len(text).to_bytes(4, "little") + text
-    headers = {
-        "content-type": "application/octet-stream",
-        "inference-header-content-length": str(len(head)),
-    }
-    answer = server.post(V2, body, **headers)
-    assert answer.status_code == 200, answer.text
-    expected = server.post(V1, predict("ba dó")).json()["predictions"][0]["translation"]
-    assert answer.json()["outputs"][0]["data"] == [expected]
-
-
-async def test_grpc(server: Running) -> None:
-    from kserve import InferenceGRPCClient, InferInput, InferRequest
-
-    before = server.metrics()
-    client = InferenceGRPCClient(server.grpc)
-    try:
-        assert await client.is_server_ready()
-        tensor = InferInput("text", [2], "BYTES", ["ba do", "kilu."])
-        response = await client.infer(InferRequest("toy", [tensor]))
-        answers = [value.decode() for value in response.outputs[0].data]
-        bad = InferInput("other", [1], "BYTES", ["x"])
-        with pytest.raises(Exception, match='one input named "text" is needed'):
-            await client.infer(InferRequest("toy", [bad]))
-    finally:
-        await client.close()
-    expected = server.post(V1, predict("ba do", "kilu.")).json()["predictions"]
-    assert answers == [one["translation"] for one in expected]
-    counted = {
-        code: labels("translation_requests_total", revision="r-toy", code=code)
-        for code in ("200", "400")
-    }
-    after = server.metrics()
-    assert after[counted["200"]] - before[counted["200"]] == 2  # this one, and the one above
-    assert after[counted["400"]] - before[counted["400"]] == 1
-
-
 @pytest.mark.parametrize(
     ("path", "body", "status", "message"),
     [
@@ -213,25 +135,17 @@ async def test_grpc(server: Running) -> None:
         pytest.param(V1, predict("x" * 4_300_000), 413, "4,194,304 bytes", id="V1: large body"),
         pytest.param(V1, b"[" * 100_000, 400, "not JSON", id="V1: deep JSON"),
         pytest.param("/v1/models/other:predict", predict("a"), 404, "other", id="V1: wrong model"),
-        pytest.param("/v2/models/other/infer", infer(["a"], [1]), 404, "other", id="V2: model"),
-        pytest.param(V2, b"{", 400, "JSON", id="V2: wrong JSON"),
-        pytest.param(V2, b'{"inputs": 3}', 400, "inputs", id="V2: no list"),
-        pytest.param(V2, infer(["a"], [2]), 400, "shape", id="V2: wrong shape"),
-        pytest.param(V2, infer(["a"], [1], datatype="FP32"), 400, "BYTES", id="V2: datatype"),
-        pytest.param(V2, infer([1], [1]), 400, "has to be a string", id="V2: a number"),
-        pytest.param(V2, infer(["a"], [1], name="x"), 400, 'named "text"', id="V2: other input"),
         pytest.param(
             "/v2/models/toy/versions/1/infer", infer(["a"], [1]), 404, "'r-toy' is", id="versions"
         ),
-        pytest.param("/v1/models/toy:explain", predict("a"), 501, "", id="explain"),
+        pytest.param("/v1/models/toy:explain", predict("a"), 501, "no explainer", id="explain"),
         pytest.param("/v1/nothing", b"", 404, "Not Found", id="unknown path"),
     ],
 )
 def test_bad_requests_are_refused_with_what_to_send(
     server: Running, path: str, body: bytes, status: int, message: str
 ) -> None:
-    headers = JSON if path.startswith("/v2") else {}
-    answer = server.post(path, body, **headers)
+    answer = server.post(path, body)
     assert answer.status_code == status, answer.text
     if status != 200:
         assert message in answer.json()["error"]
