@@ -14,6 +14,7 @@ NAME ?= demo
 # One environment a program, named by the content of its lock, outside the checkout; one more for the predictor's second
 # engine, for `make slow` alone: it is larger than all others.
 PROGRAMS := crds operator trainer_image predictor cli localcluster
+PEERS := joeynmt litserve mlserver
 SECOND_ENGINE := predictor-tensorflow
 LOCK_$(SECOND_ENGINE) := predictor/requirements-tensorflow-dev.lock
 dev_lock = $(or $(LOCK_$(1)),$(1)/requirements-dev.lock)
@@ -63,7 +64,7 @@ lock: $(UV) ## write every lock file anew from the project files
 	  $(COMPILE) --project predictor --extra tensorflow $${extra:+--group predictor/pyproject.toml:$$extra} \
 	    predictor/pyproject.toml corpus/pyproject.toml --output-file $$out; \
 	done
-	@$(COMPILE) benchmarks/joeynmt/requirements.in --output-file benchmarks/joeynmt/requirements.lock
+	@for p in $(PEERS); do $(COMPILE) benchmarks/$$p/requirements.in --output-file benchmarks/$$p/requirements.lock; done
 
 # The programs side by side, as many as there are cores; each tells what it has to say in one piece.
 SIDE_BY_SIDE = @$(MAKE) --jobs=$(shell nproc) --output-sync=target
@@ -157,15 +158,18 @@ bench: $(UV) ## measure side by side with others (NAME=analysis, NAME=gate; ARGS
 	  touch $(VENV_benchmarks)/.complete; }
 	@OPENBLAS_NUM_THREADS=1 PYTHONPATH=crds:corpus:operator:predictor:. $(call PY,benchmarks) -m benchmarks $(NAME) $(ARGS)
 
-# A peer of the benchmarks, as its own documentation has tested it; with torch, 5 GB.
-JOEYNMT := $(CACHE)/venvs/joeynmt-$(shell sha256sum benchmarks/joeynmt/requirements.lock | cut -c1-16)
-.PHONY: venv-joeynmt
-venv-joeynmt: | $(UV) ## (the environment of JoeyNMT, for benchmarks)
-	@test -e $(JOEYNMT)/.complete || { rm -rf $(JOEYNMT); \
-	  $(UV) venv --quiet --python 3.11 $(JOEYNMT); \
-	  VIRTUAL_ENV=$(JOEYNMT) $(UV) pip sync --quiet --require-hashes benchmarks/joeynmt/requirements.lock; \
-	  touch $(JOEYNMT)/.complete; }
-	@echo $(JOEYNMT)
+# Peers of the benchmarks, each with a lock of its own; JoeyNMT's, with torch, takes 5 GB.
+define peer_rule
+PEER_$(1) := $(CACHE)/venvs/$(1)-$(shell sha256sum benchmarks/$(1)/requirements.lock | cut -c1-16)
+.PHONY: venv-$(1)
+venv-$(1): | $(UV) ## (the environment of a peer, for benchmarks)
+	@test -e $$(PEER_$(1))/.complete || { rm -rf $$(PEER_$(1)); \
+	  $(UV) venv --quiet --python 3.11 $$(PEER_$(1)); \
+	  VIRTUAL_ENV=$$(PEER_$(1)) $(UV) pip sync --quiet --require-hashes benchmarks/$(1)/requirements.lock; \
+	  touch $$(PEER_$(1))/.complete; }
+	@echo $$(PEER_$(1))
+endef
+$(foreach p,$(PEERS),$(eval $(call peer_rule,$(p))))
 
 .PHONY: manifests
 manifests: ## print what `kubectl apply -k manifests/overlays/standalone` installs

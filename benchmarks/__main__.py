@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 import importlib
 
-NAMES = ("analysis", "gate", "training-quality", "training-scale", "training-throughput")
+NAMES = (
+    "analysis",
+    "flips",
+    "gate",
+    "serving-engine",
+    "training-quality",
+    "training-scale",
+    "training-throughput",
+)
 
 
 def main() -> None:
