@@ -10,6 +10,8 @@ NAMES = (
     "flips",
     "gate",
     "serving-engine",
+    "serving-http",
+    "serving-poison",
     "training-quality",
     "training-scale",
     "training-throughput",
