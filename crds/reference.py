@@ -62,7 +62,8 @@ def default_tree() -> dict[str, Any]:
         "data": defaults.DATA,
         "training": merge(training, defaults.PLACEMENT),
         "evaluation": merge(defaults.EVALUATION, {"gates": [defaults.GATE]}),
-        "serving": merge(defaults.SERVING, defaults.ENGINE),
+        "serving": merge(defaults.SERVING, defaults.ENGINE)
+        | {"requestLog": dict(defaults.REQUEST_LOG)},
         "rollout": defaults.ROLLOUT,
         "history": defaults.HISTORY,
     }

@@ -59,6 +59,7 @@ SERVING: Tree = {
     "deploymentMode": "Auto",
     "resources": {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},
 }
+REQUEST_LOG: Tree = {"mode": "All", "sample": "1"}  # where serving.requestLog is written at all
 ROLLOUT: Tree = {
     "gateway": "default",
     "scaleDownDelay": "2m",
@@ -165,6 +166,14 @@ def resolve_engine(raw: Tree, images: Images) -> dict[str, Any]:
     return merge(merge(merge(ENGINE, own), {"image": images.serving(name)}), written)
 
 
+def resolve_serving(raw: Tree) -> dict[str, Any]:
+    """Return the rest of ``spec.serving`` with defaults; without ``requestLog`` there is none."""
+    serving = merge(SERVING, drop(raw, ENGINE_KEYS))
+    if serving.get("requestLog") is not None:
+        serving["requestLog"] = merge(REQUEST_LOG, serving["requestLog"])
+    return serving
+
+
 def resolve_rollout(raw: Tree) -> dict[str, Any]:
     """Return ``spec.rollout`` with defaults; without ``analysis`` there is none."""
     rollout = merge(ROLLOUT, raw)
@@ -189,7 +198,7 @@ def resolve(spec: Tree, images: Images) -> dict[str, Any]:
         "placement": merge(PLACEMENT, pick(training, PLACEMENT_KEYS)),
         "evaluation": merge(EVALUATION, spec.get("evaluation", {})),
         "engine": resolve_engine(serving, images),
-        "serving": merge(SERVING, drop(serving, ENGINE_KEYS)),
+        "serving": resolve_serving(serving),
         "rollout": resolve_rollout(spec.get("rollout", {})),
         "history": merge(HISTORY, spec.get("history", {})),
         "serviceAccountName": spec.get("serviceAccountName", SERVICE_ACCOUNT),

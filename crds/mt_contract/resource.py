@@ -198,6 +198,15 @@ class Engine:
 
 
 @dataclass(frozen=True)
+class RequestLog:
+    """Where predictors send what users ask and are answered."""
+
+    sink: str
+    mode: str  # All | Request | Response
+    sample: Decimal
+
+
+@dataclass(frozen=True)
 class ServingOptions:
     """What serves differently but translates the same: changed in place."""
 
@@ -210,7 +219,7 @@ class ServingOptions:
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Mapping[str, Any], ...] = ()
     timeout: timedelta | None = None
-    request_log: Mapping[str, Any] | None = None
+    request_log: RequestLog | None = None
 
 
 @dataclass(frozen=True)

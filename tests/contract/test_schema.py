@@ -70,7 +70,7 @@ VIEWS = [
     *views(resource.RunSpec, resolved_shape(RUN_SPEC, "run"), "run"),
 ]
 RESOLVED = defaults.resolve(
-    {"rollout": {"analysis": {}}}, IMAGES
+    {"rollout": {"analysis": {}}, "serving": {"requestLog": {}}}, IMAGES
 )  # with all that is off unless asked
 # data.test's entries are of the same view as data.train's, which have no slice.
 SHARED_VIEWS = {"train": {"slice"}, "validation": {"slice"}}

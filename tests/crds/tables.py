@@ -230,8 +230,22 @@ SERVING = [
     field("serving.nodeSelector", [{}, {"a": "b" * 63}], LABELS),
     *tolerations("serving.tolerations"),
     duration("serving.timeout"),
-    url("serving.requestLog.sink"),
+    text(
+        "serving.requestLog.sink",
+        [
+            "http://a",
+            "https://log.mt.svc:65535/a/@b?c=d#e",
+            "http://10.0.0.1?c",
+            "http://[fe::1]:8",
+        ],
+        [
+            *("", "a:5000", "ftp://a", "http://", "http://-a", "http://a b", "http://a/ b"),
+            *("http://user:word@a", "http://a:65536", "http://a:0", "http://a:", "http://é"),
+        ],
+        longest="http://" + "a" * 1017,
+    ),
     choice("serving.requestLog.mode", "All", "Request", "Response"),
+    fraction("serving.requestLog.sample"),
 ]
 ROLLOUT = [
     label("rollout.gateway"),

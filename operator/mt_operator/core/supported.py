@@ -32,7 +32,6 @@ def _elsewhere(uri: Any) -> bool:
 _BY_HAND = "remove it; a changed recipe, or a TrainingRun of your own, starts a training"
 UNSUPPORTED: tuple[Unsupported, ...] = (
     Unsupported("storage.uri", _elsewhere, "write pvc://<claim>/<path>"),
-    Unsupported("serving.requestLog", _written, "remove it"),
     Unsupported("retrain", _written, _BY_HAND),
     Unsupported("tracking.modelRegistry", _written, "remove it: a run's folder holds it all"),
 )

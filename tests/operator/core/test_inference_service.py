@@ -77,6 +77,33 @@ def test_container_serves_the_artifact_that_was_judged() -> None:
     } in found["volumeMounts"]
 
 
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        pytest.param(None, None, id="not set: the pod is told nothing"),
+        pytest.param(
+            {"sink": "http://log:8080/a", "mode": "Response", "sample": "0.1"},
+            {
+                "sink": "http://log:8080/a",
+                "mode": "Response",
+                "sample": "0.1",
+                "inferenceService": "pt-en-r-4c1f90ab",
+                "namespace": NAMESPACE,
+            },
+            id="set: with whose requests they are",
+        ),
+    ],
+)
+def test_request_log_of_a_predictor(
+    log: Mapping[str, str] | None, told: Mapping[str, str] | None
+) -> None:
+    child = made({"requestLog": log} if log else {})
+    env = {entry["name"]: entry["value"] for entry in container(child)["env"]}
+    assert json.loads(env.get("MT_REQUEST_LOG", "null")) == told
+    if told:
+        assert told["inferenceService"] == child.manifest["metadata"]["name"]
+
+
 def test_pod_passes_pod_security_restricted() -> None:
     predictor, found = made().manifest["spec"]["predictor"], container(made())
     assert predictor["securityContext"]["runAsNonRoot"] is True
@@ -162,6 +189,7 @@ def test_changed_replicas_are_sent_with_the_rest_as_it_is() -> None:
         pytest.param({"replicas": {"min": 1, "max": 3}}, True, id="a first autoscaler"),
         pytest.param({"replicas": {"min": 2, "max": 2}}, False, id="another fixed number"),
         pytest.param({"timeout": "1m"}, False, id="the route's time-out"),
+        pytest.param({"requestLog": {"sink": "http://log"}}, True, id="a request log"),
     ],
 )
 def test_digest_changes_only_with_the_pods(change: Mapping[str, Any], differs: bool) -> None:

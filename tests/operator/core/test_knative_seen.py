@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -238,6 +239,14 @@ def test_template_has_only_what_knative_takes() -> None:
     assert predictor["annotations"] == {"serving.knative.dev/progress-deadline": "300s"}
     assert "--metrics_port=0" in found["args"]  # the queue-proxy listens there
     assert found["image"] == IMAGES.predictor
+
+
+def test_request_log_tells_the_name_of_the_one_service() -> None:
+    child = made({"requestLog": {"sink": "http://log"}})
+    env = {entry["name"]: entry["value"] for entry in container(child)["env"]}
+    told = json.loads(env["MT_REQUEST_LOG"])
+    assert told["inferenceService"] == child.manifest["metadata"]["name"]
+    assert told["namespace"] == NAMESPACE
 
 
 def test_container_alone_passes_pod_security_restricted() -> None:

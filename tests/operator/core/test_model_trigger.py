@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -74,6 +75,7 @@ def test_change_starts_a_run_or_nothing(change: Mapping[str, Any], cause: str | 
     [
         pytest.param({"maxQueue": 9}, 1, id="an option of the predictor"),
         pytest.param({"resources": {"limits": {"memory": "3Gi"}}}, 1, id="a memory limit"),
+        pytest.param({"requestLog": {"sink": "http://log"}}, 1, id="a request log"),
         pytest.param({"replicas": {"min": 2, "max": 5}}, 0, id="bounds of the autoscaler"),
         pytest.param({"timeout": "1m"}, 0, id="the time that a request may take"),
     ],
@@ -89,6 +91,26 @@ def test_option_is_changed_in_place(change: Mapping[str, Any], restarts: int) ->
     predictor = service.manifest["spec"]["predictor"]
     bounds = world.production["serving"]["replicas"]
     assert (predictor["minReplicas"], predictor["maxReplicas"]) == (bounds["min"], bounds["max"])
+    assert world.writes["TrainingRun"] == 0
+
+
+def test_request_log_comes_changes_and_goes_without_a_run_or_a_revision() -> None:
+    world = served()
+    serving, told = world.production["revision"], []
+    for log in ({"sink": "http://log"}, {"sink": "http://log", "sample": "0.5"}, None):
+        world.change(serving={"requestLog": log})
+        world.run_until("UpToDate")
+        service = world.services[world.service_of(world.production)]
+        (container,) = service.manifest["spec"]["predictor"]["containers"]
+        env = {entry["name"]: entry["value"] for entry in container["env"]}
+        told.append(json.loads(env.get("MT_REQUEST_LOG", "{}")))
+    assert [(one.get("mode"), one.get("sample")) for one in told] == [
+        ("All", "1"),
+        ("All", "0.5"),
+        (None, None),
+    ]
+    assert world.production["revision"] == serving
+    assert world.restarts == 3
     assert world.writes["TrainingRun"] == 0
 
 

@@ -239,9 +239,9 @@ REFUSED = [
         id="a predictor that the platform does not allow",
     ),
     pytest.param(
-        observed_run(spec_with(serving={"requestLog": {"sink": "http://log"}})),
+        observed_run(spec_with(tracking={"modelRegistry": {"url": "http://hub"}})),
         "NotSupportedYet",
-        "spec.serving.requestLog",
+        "spec.tracking.modelRegistry",
         id="a field that is not acted on",
     ),
     pytest.param(

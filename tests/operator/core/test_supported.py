@@ -11,10 +11,6 @@ from mt_operator.core.supported import UNSUPPORTED, unsupported_message, values_
 
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "storage.uri": ({"storage": {"uri": "s3://bucket/x"}}, "spec.storage.uri (write pvc://"),
-    "serving.requestLog": (
-        {"serving": {"requestLog": {"sink": "http://log"}}},
-        "spec.serving.requestLog",
-    ),
     "retrain": ({"retrain": {"schedule": {"cron": "0 3 * * 1"}}}, "spec.retrain"),
     "tracking.modelRegistry": (
         {"tracking": {"modelRegistry": {"url": "http://hub"}}},
@@ -54,6 +50,7 @@ ALLOWED: list[Any] = [
     pytest.param({"data": {"checks": {"maxDivergence": "0.2"}}}, id="divergence"),
     pytest.param({"evaluation": {"baseline": "None"}}, id="no baseline"),
     pytest.param({"serving": {"engine": "TensorFlow"}}, id="the second engine"),
+    pytest.param({"serving": {"requestLog": {"sink": "http://log"}}}, id="a request log"),
     pytest.param(
         {"serving": {"engine": "Auto", "deploymentMode": "Knative", "replicas": {"max": 4}}},
         id="engine and mode that there are",
@@ -72,11 +69,11 @@ def test_what_is_acted_on_is_let_through(changes: dict[str, Any]) -> None:
 
 
 def test_all_refused_fields_are_named_at_once() -> None:
-    changes: Any = {"storage": {"uri": "gs://b"}, "serving": {"requestLog": {"sink": "http://log"}}}
+    changes: Any = {"storage": {"uri": "gs://b"}, "tracking": {"modelRegistry": {"url": "http://r"}}}
     message = unsupported_message(spec_with(**changes))
     assert message == (
         "This release does not act on spec.storage.uri (write pvc://<claim>/<path>); "
-        "spec.serving.requestLog (remove it)."
+        "spec.tracking.modelRegistry (remove it: a run's folder holds it all)."
     )
 
 

@@ -117,7 +117,7 @@ def _bounds(build: Revision, replicas: int) -> dict[str, Any]:
 
 
 def _predictor(owner: Meta, build: Revision, settings: Settings) -> dict[str, Any]:
-    options = build.serving
+    options, service = build.serving, names.inference_service_name(owner.name, build.revision)
     optional = {
         "nodeSelector": dict(options.get("nodeSelector") or {}),
         "tolerations": list(options.get("tolerations") or []),
@@ -134,7 +134,7 @@ def _predictor(owner: Meta, build: Revision, settings: Settings) -> dict[str, An
         "enableServiceLinks": False,
         "securityContext": pod_security(),
         "terminationGracePeriodSeconds": seconds(settings.drain + FINISHING),
-        "containers": [_container(owner, build, settings)],
+        "containers": [_container(owner, build, service, settings)],
         "volumes": [
             {"name": "tmp", "emptyDir": {}},
             {"name": "artifact", "persistentVolumeClaim": claim},
@@ -142,13 +142,13 @@ def _predictor(owner: Meta, build: Revision, settings: Settings) -> dict[str, An
     } | {key: value for key, value in optional.items() if value}
 
 
-def _container(owner: Meta, build: Revision, settings: Settings) -> Manifest:
+def _container(owner: Meta, build: Revision, service: str, settings: Settings) -> Manifest:
     return {
         "name": "kserve-container",
         "image": build.engine["image"],
         "imagePullPolicy": settings.image_pull_policy,
         "args": ["serve", f"--model_name={owner.name}", f"--http_port={names.HTTP_PORT}"],
-        "env": environment(build),
+        "env": environment(owner, build, service),
         # The first is the Service's port 80.
         "ports": [
             {"name": "http", "containerPort": names.HTTP_PORT, "protocol": "TCP"},
@@ -187,8 +187,8 @@ def mounts(build: Revision) -> list[Manifest]:
     return [{"name": "tmp", "mountPath": "/tmp"}, artifact]
 
 
-def environment(build: Revision) -> list[Manifest]:
-    """Return what a predictor is told of its revision."""
+def environment(owner: Meta, build: Revision, service: str) -> list[Manifest]:
+    """Return what a predictor is told of its revision, in the InferenceService ``service``."""
     limits = {key: build.serving[key] for key in ("maxBatchTokens", "maxBatchDelay", "maxQueue")}
     engine = drop(build.engine, frozenset({"image"}))
     values = {
@@ -200,6 +200,9 @@ def environment(build: Revision) -> list[Manifest]:
         "MT_ENGINE": compact(engine),
         "MT_SERVING": compact(limits),
     }
+    if log := build.serving.get("requestLog"):
+        origin = {"inferenceService": service, "namespace": owner.namespace}
+        values["MT_REQUEST_LOG"] = compact(dict(log) | origin)
     return [{"name": name, "value": value} for name, value in values.items()]
 
 

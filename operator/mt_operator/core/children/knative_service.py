@@ -167,7 +167,7 @@ def _container(owner: Meta, build: Revision, settings: Settings) -> Manifest:
             f"--http_port={names.HTTP_PORT}",
             "--metrics_port=0",
         ],
-        "env": environment(build),
+        "env": environment(owner, build, names.shared_service_name(owner.name)),
         "ports": [{"name": "http1", "containerPort": names.HTTP_PORT, "protocol": "TCP"}],
         "resources": dict(build.serving.get("resources") or {}),
         "securityContext": dict(restricted()) | user,
