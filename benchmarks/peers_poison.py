@@ -35,7 +35,7 @@ class Tally:
     """What became of the trials of a kind."""
 
     trials: int = 0
-    statuses: collections.Counter[str] = field(default_factory=collections.Counter)  # of poisons
+    statuses: dict[str, int] = field(default_factory=dict)  # of poisons
     neighbours: int = 0
     errors: list[int] = field(default_factory=list)  # statuses of neighbours, other than 200
     flips: int = 0  # neighbours whose translation is not the one offline
@@ -78,7 +78,7 @@ class Trials:
 
     async def _poison(self, tally: Tally, poison: bytes) -> None:
         status, _ = await self._answer(poison)
-        tally.statuses[str(status)] += 1
+        tally.statuses[str(status)] = tally.statuses.get(str(status), 0) + 1
 
     async def _neighbour(self, tally: Tally, number: int) -> None:
         text, wanted = self._texts[number]
