@@ -69,7 +69,10 @@ def test_what_is_acted_on_is_let_through(changes: dict[str, Any]) -> None:
 
 
 def test_all_refused_fields_are_named_at_once() -> None:
-    changes: Any = {"storage": {"uri": "gs://b"}, "tracking": {"modelRegistry": {"url": "http://r"}}}
+    changes: Any = {
+        "storage": {"uri": "gs://b"},
+        "tracking": {"modelRegistry": {"url": "http://r"}},
+    }
     message = unsupported_message(spec_with(**changes))
     assert message == (
         "This release does not act on spec.storage.uri (write pvc://<claim>/<path>); "
