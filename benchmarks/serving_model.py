@@ -18,7 +18,7 @@ import yaml
 
 from benchmarks.environments import ROOT, environment
 
-CORPUS, MINUTES = "spa_eng", 10.0
+CORPUS, MINUTES = "spa_eng", 5.0
 CORPORA = Path(os.environ.get("CORPUS", ROOT.parent / "shared/corpora"))
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "translation-operator"
 
