@@ -40,7 +40,7 @@ from benchmarks.report import Figure, Result, figure, publish
 from mt_contract import defaults
 
 ROUNDS, LEAST = 5, 5
-WINDOW, OVERLOAD, GLANCE = 4.0, 5.0, 1.5  # seconds
+WINDOW, OVERLOAD, GLANCE = 3.0, 5.0, 1.5  # seconds
 STEP = 1.06  # from one rate to the next
 FIRST = 40.0  # requests a second, where the search begins
 LONE, PAUSE = 40, 0.02  # lone requests a round, and seconds between two
@@ -94,7 +94,7 @@ class Bench:
         window: float,
     ) -> None:
         """Hold all up; ``window`` in seconds."""
-        self._load, self._offline, self._servers, self._window = load, offline, servers, window
+        self._load, self._offline, self._servers, self.window = load, offline, servers, window
         self._seed = SEED
         self.found = {name: Found() for name in servers}
         self.overhead: list[list[float]] = []  # ms of each lone request, by round
@@ -159,16 +159,16 @@ class Bench:
 
     def _highest(self, name: str, rate: float) -> float:
         """Return the highest rate that passes, by steps from ``rate``; 0 if none near it does."""
-        offered = self._offer(name, rate, self._window)
+        offered = self._offer(name, rate, self.window)
         if offered["met"]:
             while offered["met"]:
                 self.found[name].windows.append(offered)
                 rate *= STEP
-                offered = self._offer(name, rate, self._window)
+                offered = self._offer(name, rate, self.window)
             return rate / STEP
         for _ in range(24):
             rate /= STEP
-            offered = self._offer(name, rate, self._window)
+            offered = self._offer(name, rate, self.window)
             if offered["met"]:
                 self.found[name].windows.append(offered)
                 return rate
@@ -200,7 +200,7 @@ def _publish(bench: Bench, busy: Sequence[float], rounds: int) -> None:
         "engine": defaults.ENGINE,
         "cores": "a server: one, one thread of the engine; the load: another",
         "passed": "99 % of the requests of a window answered with 200 within 500 ms of their time",
-        "seconds a window": bench._window,
+        "seconds a window": bench.window,
         "step between rates": STEP,
         "rounds": rounds,
         "seed": SEED,
