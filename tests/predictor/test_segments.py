@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt_predictor.segments import WORD, Segment, byte_pieces, join, split
+from mt_predictor.translator import Translator
 
 
 def encode(text: str) -> list[str]:
@@ -42,11 +43,38 @@ def test_every_word_comes_back_in_order_and_every_segment_fits(text: str, limit:
     assert all(0 < len(segment.pieces) <= limit for segment in found)
 
 
+LINE_END = "[\r\n\v\f\x85\u2028\u2029]"
+pages = st.lists(
+    st.sampled_from(
+        ["\n", "\r\n", "\n\n", "\u2028", "\f", "a b. C", "Oi!", "\uff01甲。乙", " ", "x" * 9]
+    ),
+    max_size=12,
+).map("".join)
+
+
 @settings(max_examples=200, deadline=None)
-@given(text=words, limit=st.integers(2, 9))
-def test_lines_stay_lines(text: str, limit: int) -> None:
+@given(text=words | pages, limit=st.integers(2, 9))
+def test_lines_stay_lines_and_hold_what_they_held(text: str, limit: int) -> None:
     joined, _ = echo(text, limit)
-    assert joined.count("\n") == text.count("\n")
+    assert re.findall(LINE_END, joined) == re.findall(LINE_END, text)
+    lines, expected = re.split(LINE_END, joined), re.split(LINE_END, text)
+    assert ["".join(line.split()) for line in lines] == ["".join(line.split()) for line in expected]
+    assert len(joined.split()) >= len(text.split())  # a cut may part words, and joins none
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=words | pages | st.text(max_size=60), limit=st.integers(8, 40))
+def test_no_character_is_lost_by_the_models_own_tokens(
+    translator: Translator, text: str, limit: int
+) -> None:
+    """What is cut and what is not come to the same, bytes of unknown characters as well."""
+    engine = translator.engine
+    plan = tuple(split(text, engine.encode, limit))
+    pieces = [part.pieces for part in plan if isinstance(part, Segment)]
+    joined = join(plan, [engine.decode(segment) for segment in pieces])
+    whole = (engine.decode(tuple(engine.encode(line))) for line in re.split(LINE_END, text))
+    assert "".join(joined.split()) == "".join("".join(whole).split())
+    assert all(0 < len(segment) <= limit for segment in pieces)
 
 
 @pytest.mark.parametrize(
