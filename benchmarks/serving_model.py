@@ -2,6 +2,7 @@
 
 ``served_model`` trains a recipe by the trainer's program, as users do, and keeps the run below the
 cache's ``serving-model/``, by a digest of recipe, time and corpus: the next benchmark finds it.
+RECIPE names another recipe, and MODEL the artifact of a training that has been done already.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import yaml
 
 from benchmarks.environments import ROOT, environment
 
-CORPUS, MINUTES = "spa_eng", 5.0
+CORPUS, MINUTES = os.environ.get("RECIPE", "spa_eng"), 5.0
+TRAINED = os.environ.get("MODEL")
 CORPORA = Path(os.environ.get("CORPUS", ROOT.parent / "shared/corpora"))
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "translation-operator"
 
@@ -29,6 +31,8 @@ def served_model(minutes: float = MINUTES) -> Path:
     Raises:
         SystemExit: the corpus is not there, or the training failed; with the end of its log.
     """
+    if TRAINED:
+        return Path(TRAINED)
     kept = CACHE / "serving-model" / _digest(minutes)
     kept.mkdir(parents=True, exist_ok=True)
     with (kept / "lock").open("w") as lock:
@@ -50,7 +54,8 @@ def references() -> list[str]:
 
 def described(minutes: float = MINUTES) -> str:
     """Return what a benchmark's ``setup`` says of the model."""
-    return f"benchmarks/recipes/{CORPUS}.yaml, trained by mt-trainer for {minutes:g} minutes"
+    recipe = f"benchmarks/recipes/{CORPUS}.yaml, trained by mt-trainer"
+    return f"{recipe} before" if TRAINED else f"{recipe} for {minutes:g} minutes"
 
 
 def _pairs() -> list[tuple[str, str]]:
