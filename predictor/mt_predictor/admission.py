@@ -32,8 +32,8 @@ class Pace:
     What it begins with is a small model on a slow processor, and forgotten after a batch or two.
     """
 
-    work: float = 200.0
-    seconds: float = 0.1
+    work: float = 100.0
+    seconds: float = 0.01
 
     def after(self, work: float, seconds: float) -> Pace:
         """Return what is known after a batch of ``work`` that took ``seconds``."""

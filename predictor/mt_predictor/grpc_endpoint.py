@@ -22,7 +22,13 @@ from kserve.protocol.grpc.servicer import InferenceServicer
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 
 from mt_predictor.guard import MAX_BODY_BYTES
-from mt_predictor.http_errors import BadRequest, NotFound, RequestRefused, log_unforeseen
+from mt_predictor.http_errors import (
+    BadRequest,
+    NotFound,
+    Overloaded,
+    RequestRefused,
+    log_unforeseen,
+)
 from mt_predictor.protocol_v2 import HINT
 from mt_predictor.rest import unknown_version
 
@@ -30,6 +36,9 @@ _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_BODY_BYTES),
     ("grpc.max_send_message_length", -1),  # as over HTTP, where the request bounds its answer
 ]
+_MAX_CALLS = 512  # more end as RESOURCE_EXHAUSTED, before their message is read
+# How gRPC says Retry-After, in milliseconds (its proposal A6, "client retries").
+_PUSHBACK = "grpc-retry-pushback-ms"
 _STATUS = (
     (ModelNotFound, grpc.StatusCode.NOT_FOUND),
     ((ModelNotReady, ServerNotReady), grpc.StatusCode.UNAVAILABLE),
@@ -50,7 +59,9 @@ class GrpcEndpoint:
 
     async def serve(self) -> None:
         """Return when it was stopped."""
-        self._server = grpc.aio.server(interceptors=[_Interceptor()], options=_OPTIONS)
+        self._server = grpc.aio.server(
+            interceptors=[_Interceptor()], options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CALLS
+        )
         add_to_server(self._servicer, self._server)
         self._server.add_insecure_port(self._address)
         await self._server.start()
@@ -103,6 +114,8 @@ class _Interceptor(AsyncExceptionToStatusInterceptor):
     async def handle_exception(
         self, ex: Exception, request_or_iterator: Any, context: Any, method_name: str
     ) -> NoReturn:
+        if isinstance(ex, Overloaded):
+            context.set_trailing_metadata(((_PUSHBACK, str(1000 * ex.retry_after)),))
         if isinstance(ex, RequestRefused):
             await context.abort(ex.status_code, ex.message)
         for kinds, status in _STATUS:

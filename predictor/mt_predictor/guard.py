@@ -1,8 +1,10 @@
 """What stands before every inference request: bounds, disconnects, metrics, drain; plain ASGI.
 
-  read the body (bounded in size and time) → count → let the SDK answer, unless the client is gone
+  a place → read the body (bounded in size, time and values) → let the SDK answer, unless the
+  client is gone → wait until the client has read what is large → count
 
-The SDK reads a body of any size and goes on translating for a client that hung up.
+The SDK reads a body of any size and goes on translating for a client that hung up; uvicorn keeps
+answers that nobody reads. Bodies and answers count until they are gone: what memory is planned for.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 
 from mt_predictor.asking import SYNTHETIC_HEADER
 from mt_predictor.http_errors import answer, log_unforeseen
+from mt_predictor.json_values import more_values_than
 from mt_predictor.metrics import CLIENT_GONE, Metrics
 
 Message = MutableMapping[str, Any]
@@ -24,9 +27,13 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 MAX_BODY_BYTES = 4 << 20
-MAX_BYTES_IN_FLIGHT = 64 << 20  # of all bodies together: what memory is planned for
+MAX_BYTES_IN_FLIGHT = 64 << 20  # of bodies and answers together
+MAX_REQUESTS = 2048  # that are read or answered: each takes memory, whatever its size
+MAX_VALUES = 1 << 14  # of a body's JSON: 16 for each text that a request may have
 BODY_SECONDS = 30.0
+_SMALL = 1 << 16  # bytes that are looked through, or stay unread, at no cost
 REVISION_HEADER = b"x-translation-revision"
+JSON_LENGTH_HEADER = b"inference-header-content-length"  # what follows the JSON is binary
 
 
 @dataclass
@@ -56,22 +63,31 @@ class Guard:
         self._metrics = metrics
         self._draining = draining
         self._in_flight = 0
+        self._requests = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass on what is no inference; guard what is."""
         if scope["type"] != "http" or not is_inference(scope):
             await self._app(scope, receive, send)
             return
-        with self._metrics.in_progress.track_inprogress():
-            await self._guarded(scope, receive, send)
+        self._requests += 1
+        try:
+            with self._metrics.in_progress.track_inprogress():
+                await self._guarded(scope, receive, send)
+        finally:
+            self._requests -= 1
 
     async def _guarded(self, scope: Message, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        outgoing = _Outgoing(send, self._metrics.revision, self._draining)
+        held = [0]  # bytes of this request's body and answer
+        outgoing = _Outgoing(
+            send, self._metrics.revision, self._draining, lambda size: self._hold(size, held)
+        )
         begun, code = monotonic(), 500
-        held = [0]  # bytes of this request's body
         try:
+            self._check_place()
             body = await self._read(headers, receive, held)
+            await _check_values(body, headers)
             begun = monotonic()
             await _unless_gone(self._app, scope, body, receive, outgoing.send)
             code = outgoing.status or 500
@@ -89,7 +105,13 @@ class Guard:
         finally:
             self._in_flight -= held[0]
             synthetic = headers.get(SYNTHETIC_HEADER.encode(), b"").lower() == b"true"
-            self._metrics.request(code, monotonic() - begun, synthetic)
+            seconds = (outgoing.answered or monotonic()) - begun
+            self._metrics.request(code, max(0.0, seconds), synthetic)
+
+    def _check_place(self) -> None:
+        if self._requests > MAX_REQUESTS:
+            text = f"{MAX_REQUESTS:,} requests are being served already"
+            raise _RefusedError(503, f"{text}: come back in a second, or add replicas")
 
     async def _read(self, headers: dict[bytes, bytes], receive: Receive, held: list[int]) -> bytes:
         announced = headers.get(b"content-length", b"0")
@@ -104,6 +126,7 @@ class Guard:
                         raise _GoneError
                     piece = message.get("body", b"")
                     self._hold(len(piece), held)
+                    self._check_size(held[0])
                     pieces.append(piece)
                     if not message.get("more_body"):
                         return b"".join(pieces)
@@ -114,7 +137,9 @@ class Guard:
     def _hold(self, size: int, held: list[int]) -> None:
         held[0] += size
         self._in_flight += size
-        if held[0] > MAX_BODY_BYTES:
+
+    def _check_size(self, size: int) -> None:
+        if size > MAX_BODY_BYTES:
             raise _too_large()
         if self._in_flight > MAX_BYTES_IN_FLIGHT:
             text = f"more than {MAX_BYTES_IN_FLIGHT:,} bytes of requests are being served already"
@@ -122,29 +147,53 @@ class Guard:
 
 
 class _Outgoing:
-    """Sends an answer, remembers its status, and adds our headers."""
+    """Sends an answer, remembers its status, adds our headers, and waits for slow readers."""
 
-    def __init__(self, send: Send, revision: str, draining: Draining) -> None:
+    def __init__(
+        self, send: Send, revision: str, draining: Draining, hold: Callable[[int], None]
+    ) -> None:
         self._send = send
         self._revision = revision
         self._draining = draining
+        self._hold = hold
         self.status: int | None = None
+        self.answered: float | None = None  # when the answer began
         self.close = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = int(message["status"])
+            self.status, self.answered = int(message["status"]), monotonic()
             headers = [*message.get("headers", ()), (REVISION_HEADER, self._revision.encode())]
             if self.close or self._draining.begun:  # the client's next request goes elsewhere
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
-        await self._send(message)
+        size = len(message.get("body", b""))
+        if size <= _SMALL or message.get("more_body"):
+            await self._send(message)
+            return
+        self._hold(size)
+        await self._send({**message, "more_body": True})
+        # The server waits with this until the client has read nearly all of that.
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def is_inference(scope: Message) -> bool:
     """Return whether an HTTP request asks for translations."""
     path = scope["path"]
     return bool(scope["method"] == "POST" and (path.endswith((":predict", "/infer"))))
+
+
+async def _check_values(body: bytes, headers: dict[bytes, bytes]) -> None:
+    """Refuse a document that would be many times as large in memory as it is.
+
+    Raises:
+        _RefusedError: it would.
+    """
+    length = headers.get(JSON_LENGTH_HEADER, b"")[:9]
+    document = body[: int(length)] if length.isdigit() else body
+    if len(document) > _SMALL and await asyncio.to_thread(more_values_than, MAX_VALUES, document):
+        text = f"the body has more than {MAX_VALUES:,} JSON values: send fewer texts at once"
+        raise _RefusedError(413, text)
 
 
 def _too_large() -> _RefusedError:

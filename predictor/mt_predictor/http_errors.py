@@ -63,10 +63,14 @@ class Forbidden(RequestRefused):
 
 
 class Overloaded(RequestRefused):
-    """Too much is waiting: the client may come back soon."""
+    """Too much is waiting: the client may come back after ``retry_after`` seconds."""
 
     http_status = 503
     status_code = grpc.StatusCode.UNAVAILABLE
+
+    def __init__(self, message: str, retry_after: int = RETRY_AFTER_SECONDS) -> None:
+        super().__init__(f"{message}: come back in {retry_after} s, or add replicas")
+        self.retry_after = retry_after
 
 
 class EngineFailed(RequestRefused):
@@ -79,13 +83,14 @@ class EngineFailed(RequestRefused):
 def answer(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return an error as the endpoint answers it: ``{"error": …}``."""
     retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
-    return JSONResponse({"error": message}, status, {**(headers or {}), **retry})
+    return JSONResponse({"error": message}, status, {**retry, **(headers or {})})
 
 
 async def refused(_: Request, error: Exception) -> JSONResponse:
     """Answer our own refusals."""
     assert isinstance(error, RequestRefused)  # it is registered for nothing else
-    return answer(error.http_status, error.message)
+    late = {"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else None
+    return answer(error.http_status, error.message, late)
 
 
 async def not_valid(_: Request, error: Exception) -> JSONResponse:

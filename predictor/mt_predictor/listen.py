@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY, disable_created_metrics, start_http_serv
 from mt_contract import artifact
 from mt_predictor.batching import Batcher, Limits
 from mt_predictor.features import read_bounds
-from mt_predictor.kserve_model import TranslationModel
+from mt_predictor.kserve_model import Helpers, TranslationModel
 from mt_predictor.metrics import Metrics
 from mt_predictor.request_log.events import Origin
 from mt_predictor.request_log.log import RequestLog
@@ -62,7 +62,8 @@ def listen(
     )
     with (
         ThreadPoolExecutor(engine.workers, "translate") as workers,
-        ThreadPoolExecutor(2, "prepare") as helpers,
+        ThreadPoolExecutor(2, "small") as small,
+        ThreadPoolExecutor(1, "large") as large,
     ):
         batcher = Batcher(engine.run, limits, workers, metrics.batch_size.observe)
         metrics.queue_length.set_function(lambda: batcher.waiting)
@@ -70,7 +71,7 @@ def listen(
             arguments.model_name,
             translator,
             batcher,
-            helpers,
+            Helpers(small, large),
             metrics,
             wanted.beam_size,
             platform=wanted.engine.lower(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import ctranslate2
@@ -73,7 +74,7 @@ class Network:
         )
 
     def _hypothesis(self, result: Any, number: int) -> Hypothesis:
-        pieces = tuple(result.hypotheses[number])
+        pieces = tuple(map(intern, result.hypotheses[number]))  # as in tokenizer.py
         finished = len(pieces) < self.longest
         tokens = len(pieces) + finished
         return Hypothesis(pieces, float(result.scores[number]) * tokens, tokens, finished)

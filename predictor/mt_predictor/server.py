@@ -30,13 +30,13 @@ from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from kserve.protocol.rest.server import RESTServer
 
 from mt_contract.errors import ConfigurationError
-from mt_predictor import VERSION, http_errors
+from mt_predictor import VERSION, connections, http_errors
 from mt_predictor.grpc_endpoint import GrpcEndpoint
 from mt_predictor.guard import Draining, Guard
 from mt_predictor.http_errors import BadRequest, Forbidden
+from mt_predictor.kserve_model import UnreadV2
 from mt_predictor.metrics import Metrics
 from mt_predictor.protocol import V1_HINT
-from mt_predictor.protocol_v2 import read_v2
 from mt_predictor.request_log import over_grpc
 from mt_predictor.request_log.log import RequestLog
 from mt_predictor.request_log.over_http import Recorder
@@ -104,7 +104,7 @@ class _DataPlane(DataPlane):  # type: ignore[misc]  # the SDK ships no types
             return body, {}  # V1: the model decodes it, whatever content type it claims
         if raw and protocol:
             length = headers.get(INFERENCE_CONTENT_LENGTH_HEADER)
-            return read_v2(body, length, protocol["model_name"]), {}
+            return UnreadV2(body, length, protocol["model_name"]), {}  # as well
         try:
             return super().decode(body, headers, **protocol)
         except InvalidInput as error:
@@ -148,6 +148,7 @@ class _RestServer(RESTServer):  # type: ignore[misc]  # the SDK ships no types
         )
         self._guarding = (server.metrics, server.draining)
         self._request_log = server.request_log
+        self.config.http = connections.Connection
         self.uvicorn = self._server = _Uvicorn(self.config)
 
     def _add_middlewares(self, app: fastapi.FastAPI) -> None:
@@ -202,6 +203,7 @@ class Server(ModelServer):  # type: ignore[misc]  # the SDK ships no types
             await self._serve()
 
     async def _serve(self) -> None:
+        connections.allow_files()
         rest = _RestServer(self, self.http_port)
         tasks = [asyncio.create_task(rest.start())]
         grpc = None

@@ -12,7 +12,7 @@ from tests.predictor.builders import sentences
 from tests.predictor.running import MODEL, Running, predict, serving
 
 PREDICT = f"/v1/models/{MODEL}:predict"
-PAGE = predict("\n".join(sentences(120, seed=3)))
+PAGE = predict("\n".join(sentences(60, seed=3)))
 # One thread's worth of batches: the pages below are at work for a while.
 SMALL_BATCHES = json.dumps({"maxBatchTokens": 40, "maxBatchDelay": "5ms", "maxQueue": 64})
 

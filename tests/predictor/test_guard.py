@@ -155,6 +155,80 @@ async def test_bodies_at_once_are_bounded_and_room_is_given_back(
     assert client.status == 200
 
 
+async def test_requests_at_once_are_bounded_whatever_their_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guard, "MAX_REQUESTS", 1)
+    client = Client(fine)
+    slow: asyncio.Queue[Message] = asyncio.Queue()
+    first = asyncio.create_task(client.exchange(slow))
+    await asyncio.sleep(0)
+    await client.post([b"a"])
+    assert client.status == 503
+    assert client.headers[b"retry-after"] == b"1"
+    assert client.headers[b"connection"] == b"close"
+    slow.put_nowait({"type": "http.disconnect"})
+    await first
+    client.sent.clear()
+    await client.post([b"a"])
+    assert client.status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        pytest.param(b"[" + b"{}," * 99_999 + b"{}]", {}, 413, id="a hundred thousand objects"),
+        pytest.param(b'["' + b"{}," * 99_999 + b'"]', {}, 200, id="a text that looks like it"),
+        pytest.param(
+            b"[1]" + b"{}," * 99_999,
+            {"inference_header_content_length": "3"},
+            200,
+            id="a binary tensor that looks like it",
+        ),
+    ],
+)
+async def test_what_would_be_large_in_memory_is_refused_unparsed(
+    body: bytes, headers: dict[str, str], status: int
+) -> None:
+    client = Client(fine)
+    await client.post([body], **headers)
+    assert client.status == status
+    assert (client.bodies == []) == (status == 413)
+
+
+async def test_a_large_answer_counts_until_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MAX_BYTES_IN_FLIGHT", 100_000)
+    reads, waits = asyncio.Event(), asyncio.Event()
+    sent: list[Message] = []
+
+    async def large(scope: Message, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * 200_000})
+
+    async def slow_reader(message: Message) -> None:
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            waits.set()
+            await reads.wait()
+        sent.append(message)
+
+    client = Client(fine)
+    client.guard._app = large
+    scope = {"type": "http", "method": "POST", "path": "/v2/models/m/infer", "headers": []}
+    whole: asyncio.Queue[Message] = asyncio.Queue()
+    whole.put_nowait({"type": "http.request", "body": b"a", "more_body": False})
+    answering = asyncio.create_task(client.guard(scope, whole.get, slow_reader))
+    await waits.wait()
+    client.guard._app = client._app
+    await client.post([b"b"])
+    assert client.status == 503
+    reads.set()
+    await answering
+    assert b"".join(message.get("body", b"") for message in sent) == b"x" * 200_000
+    client.sent.clear()
+    await client.post([b"b"])
+    assert client.status == 200
+
+
 async def test_a_slow_body_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "BODY_SECONDS", 0.0)
     client = Client(fine)
