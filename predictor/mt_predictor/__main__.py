@@ -19,6 +19,7 @@ _log = logging.getLogger("mt_predictor")
 _SERVE = """examples:
   mt-predictor serve --model_name pt-en --model_dir ./runs/pt-en-7h2xk/model
   curl localhost:8080/v1/models/pt-en:predict -d '{"instances": ["Olá mundo"]}'
+  (docs/serving.md has more: options, errors, limits, KServe's client and Triton's)
 
 environment (the operator sets it):
   MT_MODEL_DIR        the artifact, where --model_dir is not given (/mnt/models)
@@ -31,9 +32,14 @@ environment (the operator sets it):
   MT_DRAIN_SECONDS    how long to go on answering after SIGTERM (5)
 """
 _EVALUATE = """example:
-  MT_RUN=r1 MT_OUTPUT=./runs/r1 MT_ARTIFACT='{"uri": "./runs/r1/model", "digest": "sha256:…"}' \\
+  DIGEST=sha256:$(sha256sum < ./runs/r1/model/manifest.json | cut -c1-64)
+  MT_RUN=r1 MT_OUTPUT=./runs/r1 \\
+  MT_ARTIFACT='{"uri": "./runs/r1/model", "digest": "'$DIGEST'"}' \\
   MT_EVALUATION='{"test": [{"uri": "./test.tsv"}], "confidence": "0.95", "seed": 1}' \\
   mt-predictor evaluate
+
+It prints the scores, and leaves them and every translation in ./runs/r1/evaluation, with a report
+for people (docs/report.md). A test file has a sentence and its translation a line, tab between.
 
 environment (the operator sets it):
   MT_RUN, MT_OUTPUT   the run and its folder; results go to its evaluation/
@@ -72,6 +78,11 @@ environment (the operator sets it):
 _TRANSLATE = """examples:
   mt-predictor translate --model ./runs/pt-en-7h2xk/model "Olá mundo"
   mt-predictor translate --model ./model --beam-size 1 < sentences.txt
+
+environment:
+  MT_ENGINE           {"engine": "CTranslate2", "precision": "Int8", "beamSize": 4}
+
+A translation a line goes to standard output; files of any size are for `mt-predictor batch`.
 """
 
 
@@ -79,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     top = argparse.ArgumentParser("mt-predictor", description=__doc__.split(":")[0])
     top.description = "Serves a translation artifact, and evaluates it with the same engine."
+    top.epilog = "mt-predictor COMMAND --help shows examples."
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, text: str, epilog: str) -> argparse.ArgumentParser:
@@ -90,12 +102,16 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
-    serve = add("serve", "answer translation requests (KServe V1 and V2)", _SERVE)
-    serve.add_argument("--model_name", required=True, help="the model's name in URLs")
-    serve.add_argument("--model_dir", help="the artifact; default: MT_MODEL_DIR")
-    serve.add_argument("--http_port", type=int, default=names.HTTP_PORT)
-    serve.add_argument("--grpc_port", type=int, default=names.GRPC_PORT, help="0: no gRPC")
-    serve.add_argument("--metrics_port", type=int, default=names.METRICS_PORT, help="0: none")
+    serve = add("serve", "answer translation requests (KServe V1 and V2, REST and gRPC)", _SERVE)
+    serve.add_argument("--model_name", required=True, metavar="NAME", help="the name in URLs")
+    serve.add_argument("--model_dir", metavar="FOLDER", help="the artifact; default: MT_MODEL_DIR")
+    for name, port, text in (
+        ("http", names.HTTP_PORT, "V1 and V2"),
+        ("grpc", names.GRPC_PORT, "V2; 0: no gRPC"),
+        ("metrics", names.METRICS_PORT, "Prometheus; 0: only at /metrics of the endpoint"),
+    ):
+        told = f"{text} (default: {port})"
+        serve.add_argument(f"--{name}_port", type=int, default=port, metavar="PORT", help=told)
     add("evaluate", "translate the test sentences, score them, compare with a baseline", _EVALUATE)
     add("probe", "send held-out sentences to a revision, compare with evaluation", _PROBE)
     add("traffic", "send held-out sentences at a steady rate, until it is stopped", _TRAFFIC)

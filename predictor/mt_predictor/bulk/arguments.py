@@ -29,8 +29,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help="the artifact: a path, or pvc://")
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files: paths, pvc://, s3://, …")
     parser.add_argument("--out", required=True, help="file, or folder for several: path, or pvc://")
-    parser.add_argument("--format", choices=TEXT_FORMATS, default="Auto", help="default: Auto")
-    parser.add_argument("--field", default="source", help="of JSONL and Parquet (source)")
+    formats = "of the input (default: Auto, by its name and content)"
+    parser.add_argument("--format", choices=TEXT_FORMATS, default="Auto", help=formats)
+    parser.add_argument(
+        "--field", default="source", help="where JSONL and Parquet have the text (default: source)"
+    )
     parser.add_argument("--beam-size", type=int, help="default: MT_ENGINE's, else 4")
     anew = parser.add_mutually_exclusive_group()
     anew.add_argument(
