@@ -33,17 +33,19 @@ help: ## show this list
 $(UV):
 	@command -v python3 >/dev/null || { echo "python3 (3.11) is needed: apt-get install python3"; exit 1; }
 	@python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv; }
-	@mkdir -p $(CACHE)/tools && rm -rf $(TOOLS)
-	python3 -m venv $(TOOLS) && $(TOOLS)/bin/pip install --quiet uv==$(UV_VERSION)
+	@mkdir -p $(CACHE)/tools $(CACHE)/locks
+	@flock $(CACHE)/locks/uv sh -ec 'test ! -x $@ || exit 0; rm -rf $(TOOLS); \
+	  python3 -m venv $(TOOLS); $(TOOLS)/bin/pip install --quiet uv==$(UV_VERSION)'
 
 .PRECIOUS: $(CACHE)/venvs/%/.complete
 define venv_rule
-# Order only: the path holds the lock's content, and the time of a checkout says nothing.
+# Order only: the path holds the lock's content, and the time of a checkout says nothing. Two makes at a time make it once.
 $(VENV_$(1))/.complete: | $(call dev_lock,$(1)) $(UV)
 	@echo "environment for $(1)"
-	@rm -rf $(VENV_$(1)) && $(UV) venv --quiet --python 3.11 $(VENV_$(1))
-	@VIRTUAL_ENV=$(VENV_$(1)) $(UV) pip sync --quiet --compile-bytecode --require-hashes $(call dev_lock,$(1))
-	@touch $$@
+	@mkdir -p $(CACHE)/locks
+	@flock $(CACHE)/locks/$(notdir $(VENV_$(1))) sh -ec 'test ! -e $$@ || exit 0; rm -rf $(VENV_$(1)); \
+	  $(UV) venv --quiet --python 3.11 $(VENV_$(1)); VIRTUAL_ENV=$(VENV_$(1)) \
+	  $(UV) pip sync --quiet --compile-bytecode --require-hashes $(call dev_lock,$(1)); touch $$@'
 .PHONY: venv-$(1)
 venv-$(1): $(VENV_$(1))/.complete ## (one of the environments)
 	@if [ -d $(1) ]; then ln -sfn $(VENV_$(1)) $(1)/.venv; fi; echo $(VENV_$(1))

@@ -62,13 +62,14 @@ def run(scale: float, processes: int) -> None:
 
 def _case(case: Case, minutes: float, folder: Path, processes: int) -> None:
     threads = processes if case.goal else 1
+    predictor = environment("predictor")  # asked for first: a training is not lost for want of it
     theirs = None if case.goal else _start_joeynmt(case, minutes, folder)
     ours = _start_ours(case, minutes, folder, threads)
     for process in (ours, theirs):
         if process is not None and process.wait() != 0:
             raise SystemExit(f"a training failed; its log: {(folder / 'log').read_text()[-3000:]}")
     sources, references = _test(case.corpus)
-    outputs = {"mt-trainer": _translated(folder / "run/model", sources)}
+    outputs = {"mt-trainer": _translated(predictor, folder / "run/model", sources)}
     if theirs is not None:
         outputs["JoeyNMT"] = (folder / "joeynmt.out").read_text(encoding="utf-8").splitlines()
     _publish(case, minutes, threads, folder, references, outputs)
@@ -121,9 +122,9 @@ def _test(corpus: str) -> tuple[list[str], list[str]]:
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
-def _translated(model: Path, sources: Sequence[str]) -> list[str]:
+def _translated(predictor: str, model: Path, sources: Sequence[str]) -> list[str]:
     """Return what the predictor makes of the sources, in the precision that it serves with."""
-    command = [environment("predictor"), "-m", "mt_predictor", "translate"]
+    command = [predictor, "-m", "mt_predictor", "translate"]
     done = subprocess.run(
         [*command, "--model", str(model), "--beam-size", str(BEAM)],
         cwd=ROOT,
