@@ -63,6 +63,7 @@ def test_the_page_names_every_option_and_every_output() -> None:
     [
         pytest.param(f"{guard.MAX_BODY_BYTES:,} bytes", id="request"),
         pytest.param(f"within {guard.BODY_SECONDS:.0f} s", id="time"),
+        pytest.param(f"{guard.MAX_VALUES:,} JSON values", id="values"),
         pytest.param(f"| {protocol.MAX_INSTANCES:,} |", id="texts"),
         pytest.param(f"{translator.MAX_TEXT_BYTES:,} bytes", id="text"),
         pytest.param(f"{translator.MAX_TEXT_TOKENS:,} tokens", id="tokens"),
