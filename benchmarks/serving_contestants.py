@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,8 @@ class Process:
         """
         assert self.process.stdin
         assert self.process.stdout
-        print(json.dumps(asdict(lap)), file=self.process.stdin, flush=True)
+        with suppress(BrokenPipeError):  # it is gone: there is no answer either
+            print(json.dumps(asdict(lap)), file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
         if not answer:
             code, told = self.process.wait(), self.log.read_text(encoding="utf-8")[-2000:]
@@ -72,7 +73,8 @@ class Contestant:
         options: that follow model and text.
         settings: of which the quickest is measured.
         beams: that it can do.
-        every: one of so many sentences is enough for a lap.
+        every: one of so many sentences is translated in a lap.
+        shown: one of so many is translated for what it says.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Contestant:
     settings: tuple[Setting, ...] = ({},)
     beams: tuple[int, ...] = (GREEDY, BEAM)
     every: int = 1
+    shown: int = 1
 
     @contextmanager
     def running(self, task: Task) -> Iterator[Process]:
@@ -89,38 +92,35 @@ class Contestant:
         command = ["taskset", "--cpu-list", ",".join(map(str, task.cores))]
         command += [environment(self.program), "-m", f"benchmarks.peers_serving_{self.module}"]
         log = task.text.with_name(f"{self.name}.log")
-        with (
-            log.open("w", encoding="utf-8") as errors,
-            subprocess.Popen(
+        with log.open("w", encoding="utf-8") as errors:
+            process = subprocess.Popen(
                 [*command, str(task.model), str(task.text), *self.options],
                 cwd=ROOT,
-                env=os.environ
-                | {"PYTHONPATH": os.pathsep.join(str(ROOT / path) for path in PATHS)},
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(PATHS)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-            ) as process,
-        ):
-            try:
-                yield Process(self.name, process, log)
-            finally:
-                process.kill()
+            )
+        try:
+            yield Process(self.name, process, log)
+        finally:
+            process.kill()
+            process.wait()
 
-    def tuned(self, task: Task, seconds: float, every: int) -> dict[int, Setting]:
-        """Return the quickest of the settings for each beam.
+    def tuned(self, task: Task, seconds: float) -> dict[int, Setting]:
+        """Return the quickest of the settings for each beam: ``seconds`` each, after a first pass.
 
-        Args:
-            task: the one that is measured.
-            seconds: for each setting, after one pass that does not count.
-            every: of so many sentences one is translated.
+        One of four sentences will do, or what a lap has.
         """
         if len(self.settings) == 1:
             return dict.fromkeys(self.beams, self.settings[0])
         with self.running(task) as process:
-            return {beam: self._quickest(process, beam, seconds, every) for beam in self.beams}
+            return {beam: self._quickest(process, beam, seconds) for beam in self.beams}
 
-    def _quickest(self, process: Process, beam: int, seconds: float, every: int) -> Setting:
+    def _quickest(self, process: Process, beam: int, seconds: float) -> Setting:
+        every = max(4, self.every)  # of so many sentences one
+
         def rate(setting: Setting) -> float:
             process.lap(Lap(setting, beam, every))
             lap = process.lap(Lap(setting, beam, every, seconds))
@@ -129,18 +129,20 @@ class Contestant:
         return max(self.settings, key=rate)
 
 
-def contestants(tutorial_every: int) -> tuple[Contestant, ...]:
-    """Return all; the tutorial's loop, which is slow, translates one of so many sentences."""
+def contestants(every: int, tutorial_every: int) -> tuple[Contestant, ...]:
+    """Return all, who translate one of ``every`` sentences a lap; the tutorial's loop is slow."""
     # As many users as the queue holds half of, each with a sentence of its own.
     served = ({"clients": 256, "texts a request": 1},)
     graph = tuple({"batch": size, "callers": n} for n in (1, 2) for size in (64, 128, 256))
+    raw = _raw_settings()
+    loop = {"beams": (GREEDY,), "every": tutorial_every, "shown": tutorial_every}
     return (
-        Contestant(OURS, "predictor", "ours", ("Int8",), served),
-        Contestant(OURS32, "predictor", "ours", ("Float32",), served),
-        Contestant(RAW, "predictor", "raw", ("int8",), _raw_settings()),
-        Contestant(RAW32, "predictor", "raw", ("float32",), _raw_settings()),
-        Contestant(GRAPH, "predictor-tensorflow", "graph", (), graph),
-        Contestant(TUTORIAL, "trainer_image", "tutorial", beams=(GREEDY,), every=tutorial_every),
+        Contestant(OURS, "predictor", "ours", ("Int8",), served, every=every),
+        Contestant(OURS32, "predictor", "ours", ("Float32",), served, every=every),
+        Contestant(RAW, "predictor", "raw", ("int8",), raw, every=every),
+        Contestant(RAW32, "predictor", "raw", ("float32",), raw, every=every),
+        Contestant(GRAPH, "predictor-tensorflow", "graph", (), graph, every=every),
+        Contestant(TUTORIAL, "trainer_image", "tutorial", **loop),
     )
 
 

@@ -20,7 +20,7 @@ import yaml
 
 from benchmarks.environments import ROOT, environment
 
-CORPUS, MINUTES = os.environ.get("RECIPE", "spa_eng"), 5.0
+CORPUS, MINUTES = os.environ.get("RECIPE", "spa_eng"), 10.0
 STEPS_A_MINUTE = 200  # about what two free cores take
 TRAINED = os.environ.get("MODEL")
 CORPORA = Path(os.environ.get("CORPUS", ROOT.parent / "shared/corpora"))
