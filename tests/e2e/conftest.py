@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.e2e import toy
@@ -102,12 +103,36 @@ def subjects(rollouts: Stage) -> Iterator[Mapping[str, Subject]]:
         history.close()
 
 
-def deploy(subject: Subject) -> None:
-    manifest = toy.model(subject.name)
+def without_gpu(name: str) -> dict[str, Any]:
+    """Return a model whose training waits for no other's GPU."""
+    manifest = toy.model(name)
     manifest["spec"]["training"]["resources"] = {"limits": {"memory": "4Gi"}}
+    return manifest
+
+
+def deploy(subject: Subject) -> None:
+    manifest = without_gpu(subject.name)
     if subject.name == "gamma":
         manifest["spec"]["serving"]["image"] = faults.image("steady")
     subject.deploy(manifest)
+
+
+@pytest.fixture(scope="session")
+def steady(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+    """A model in a fourth namespace that serves with two pods, and is never changed."""
+    folder = tmp_path_factory.mktemp("pods")
+    made = make_stage(place, "e2e-pods", folder, "steady")
+    history = History(made)
+    subject = Subject(made, "steady", history, folder)
+    manifest = without_gpu("steady")
+    manifest["spec"]["serving"]["replicas"] = {"min": 2, "max": 2}
+    try:
+        subject.deploy(manifest)
+        yield subject
+    finally:
+        subject.close()
+        history.close()
+        made.close()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,16 +71,34 @@ def parents() -> dict[int, int]:
 
 def operator_pids(place: Place) -> list[int]:
     """Return the operator's processes in the cluster, as this machine numbers them."""
+    return [pid for pid in _cluster_pids(place) if b"mt_operator" in _words(pid, "cmdline")]
+
+
+def pod_pids(place: Place, pod: str) -> list[int]:
+    """Return the processes of a pod's containers, as this machine numbers them."""
+    named = f"HOSTNAME={pod}".encode()
+    return [pid for pid in _cluster_pids(place) if named in _words(pid, "environ")]
+
+
+def kill_pod(place: Place, pod: str) -> int:
+    """Kill -9 what runs in a pod, which Kubernetes knows nothing of; return how many that were."""
+    pids = pod_pids(place, pod)
+    for pid in pids:
+        with suppress(ProcessLookupError):  # it went with the container's first one
+            os.kill(pid, signal.SIGKILL)
+    return len(pids)
+
+
+def _cluster_pids(place: Place) -> list[int]:
     tree = parents()
-    return [pid for pid in tree if _is_operator(pid) and _below(pid, place.node_pid, tree)]
+    return [pid for pid in tree if _below(pid, place.node_pid, tree)]
 
 
-def _is_operator(pid: int) -> bool:
+def _words(pid: int, file: str) -> list[bytes]:
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return Path(f"/proc/{pid}/{file}").read_bytes().split(b"\0")
     except (FileNotFoundError, ProcessLookupError):
-        return False
-    return b"mt_operator" in command
+        return []
 
 
 def _below(pid: int, ancestor: int, tree: dict[int, int]) -> bool:
