@@ -107,6 +107,20 @@ class Subject:
         annotation = f"{GROUP}/{action}={token}"
         self.stage.kube.run("annotate", "--overwrite", "translationmodel", self.name, annotation)
 
+    def command(self, *words: str) -> str:
+        """Run ``kubectl translation``, and return what it printed."""
+        kube = self.stage.kube
+        where = ["--kubeconfig", str(kube.kubeconfig), "--namespace", str(kube.namespace)]
+        done = subprocess.run(
+            [ROOT / "bin/kubectl-translation", *words, *where],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, f"{words}: {done.stderr}"
+        return done.stdout
+
     def until(self, what: str, test: Callable[[Object], bool]) -> Object:
         """Return the model once ``test`` holds for it, or held since it was last asked."""
         seen = max(0, len(self.states) - 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.e2e.subject import ROOT, Load, Subject, bad, rejection
+from tests.e2e.subject import Load, Subject, bad, rejection
 
 from demo import story
 from demo.kube import Object
@@ -28,21 +27,10 @@ def by_annotation(subject: Subject) -> Ask:
 def by_command(subject: Subject) -> Ask:
     """Ask by ``kubectl translation``."""
 
-    kube = subject.stage.kube
-    where = ["--kubeconfig", str(kube.kubeconfig), "--namespace", str(kube.namespace)]
-
     def ask(action: str, target: str) -> None:
         full, _, revision = target.rpartition("/")
         named = [revision] if action in ("retry", "rollback") else []
-        words = [action, subject.name, *named, *([f"--{full}"] if full else []), "--wait"]
-        done = subprocess.run(
-            [ROOT / "bin/kubectl-translation", *words, *where],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, f"{words}: {done.stderr}"
+        subject.command(action, subject.name, *named, *([f"--{full}"] if full else []), "--wait")
 
     return ask
 
