@@ -23,7 +23,7 @@ STATUSES: Mapping[str, set[str]] = {
     "huge batches": {"200", "413"},
     "repeated tokens": {"200"},
     "script mixes": {"200"},
-    "deep nesting": {"400"},
+    "deep nesting": {"400", "413"},
     "wrong types": {"200", "400"},
 }
 
