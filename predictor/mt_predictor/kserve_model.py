@@ -41,8 +41,6 @@ _MUCH_ATTENTION = Refusal(
     "go without",
     too_large=True,
 )
-
-
 _BYTES_OF_TOKEN = 4  # of prose; what a text really has is known when it is prepared
 _LARGE = 1 << 14  # bytes of a request that others need not wait for
 _FEW = 32  # segments that are put together in less time than a thread is asked to
@@ -136,16 +134,18 @@ class TranslationModel(Model):  # type: ignore[misc]  # the SDK ships no types
         """
         user = not is_synthetic(headers)
         over_grpc = isinstance(payload, InferRequest) and payload.from_grpc
+        size = size_of(payload)
         with self._counted(user) if over_grpc else nullcontext():  # the guard counts HTTP's
             try:
-                with self._batcher.admitted(self._estimate(payload)) as ticket:
-                    return await self._answered(ticket, payload, user)
+                with self._batcher.admitted(self._estimate(size)) as ticket:
+                    helpers = self._large if size > _LARGE else self._small
+                    return await self._answered(ticket, payload, user, helpers)
             except QueueFullError as error:
                 raise Overloaded(str(error), error.retry_after) from error
 
-    def _estimate(self, payload: Any) -> int:
-        """Return the work of a request by its size, before anything is done for it."""
-        return size_of(payload) // _BYTES_OF_TOKEN * self._default.search.beam_size
+    def _estimate(self, size: int) -> int:
+        """Return the work of a request of ``size`` bytes, before anything is done for it."""
+        return size // _BYTES_OF_TOKEN * self._default.search.beam_size
 
     async def explain(self, payload: Any, headers: Mapping[str, str] | None = None) -> Any:
         """Refuse it.
@@ -173,10 +173,9 @@ class TranslationModel(Model):  # type: ignore[misc]  # the SDK ships no types
             self._metrics.request(code, monotonic() - begun, not user)
 
     async def _answered(
-        self, ticket: Ticket, payload: Any, user: bool
+        self, ticket: Ticket, payload: Any, user: bool, helpers: Executor
     ) -> dict[str, Any] | InferResponse:
-        """Read, translate and answer; what takes long is done by helpers, not by the loop."""
-        helpers = self._large if size_of(payload) > _LARGE else self._small
+        """Read, translate and answer; what takes long is done by ``helpers``, not by the loop."""
         loop = asyncio.get_running_loop()
         request, ready = await loop.run_in_executor(helpers, self._read, payload)
         sources = [

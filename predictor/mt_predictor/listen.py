@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY, disable_created_metrics, start_http_serv
 
 from mt_contract import artifact
 from mt_predictor.batching import Batcher, Limits
+from mt_predictor.engine import Engine
 from mt_predictor.features import read_bounds
 from mt_predictor.kserve_model import Helpers, TranslationModel
 from mt_predictor.metrics import Metrics
@@ -54,12 +55,7 @@ def listen(
     bounds = read_bounds(engine.folder / artifact.PROFILE)
     metrics = Metrics(REGISTRY, env.get("MT_REVISION") or "none", bounds)
     metrics.model(**_labels(env, translator, wanted))
-    limits = Limits(
-        workers=engine.workers,
-        max_tokens=max(serving.max_batch_tokens, engine.manifest.max_tokens),
-        max_delay=serving.max_batch_delay / timedelta(seconds=1),
-        max_queue=serving.max_queue,
-    )
+    limits = _limits(serving, engine)
     with (
         ThreadPoolExecutor(engine.workers, "translate") as workers,
         ThreadPoolExecutor(2, "small") as small,
@@ -82,6 +78,15 @@ def listen(
         log = _request_log(arguments.model_name, env, metrics)
         Server(ports, metrics, drain_seconds, log).start([model])
     _log.info("stopped: everything was answered")
+
+
+def _limits(serving: ServingSettings, engine: Engine) -> Limits:
+    return Limits(
+        workers=engine.workers,
+        max_tokens=max(serving.max_batch_tokens, engine.manifest.max_tokens),
+        max_delay=serving.max_batch_delay / timedelta(seconds=1),
+        max_queue=serving.max_queue,
+    )
 
 
 def _request_log(model: str, env: Environment, metrics: Metrics) -> RequestLog | None:
