@@ -9,7 +9,6 @@ RECIPE names another recipe, and MODEL the artifact of a training that has been 
 from __future__ import annotations
 
 import fcntl
-import gzip
 import hashlib
 import os
 import shutil
@@ -18,12 +17,12 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.corpora import file, pairs
 from benchmarks.environments import ROOT, environment
 
 CORPUS, MINUTES = os.environ.get("RECIPE", "spa_eng"), 10.0
 STEPS_A_MINUTE = 200  # about what two free cores take
 TRAINED = os.environ.get("MODEL")
-CORPORA = Path(os.environ.get("CORPUS", ROOT.parent / "shared/corpora"))
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "translation-operator"
 
 
@@ -49,12 +48,12 @@ def served_model(minutes: float = MINUTES) -> Path:
 
 def sentences() -> list[str]:
     """Return the sources of the corpus' test text, which the model has not seen."""
-    return [source for source, _ in _pairs()]
+    return [source for source, _ in pairs(CORPUS, "test")]
 
 
 def references() -> list[str]:
     """Return the translations of ``sentences``."""
-    return [target for _, target in _pairs()]
+    return [target for _, target in pairs(CORPUS, "test")]
 
 
 def described(minutes: float = MINUTES) -> str:
@@ -67,19 +66,6 @@ def _steps(minutes: float) -> int:
     return round(minutes * STEPS_A_MINUTE)
 
 
-def _pairs() -> list[tuple[str, str]]:
-    text = gzip.decompress(_file("test").read_bytes()).decode()
-    source_target = (line.split("\t") for line in text.splitlines())
-    return [(source, target) for source, target in source_target]
-
-
-def _file(part: str) -> Path:
-    path = CORPORA / CORPUS / f"{part}.tsv.gz"
-    if not path.exists():
-        raise SystemExit(f"{path} is not there: CORPUS names the folder of the corpora")
-    return path
-
-
 def _recipe() -> bytes:
     return (Path(__file__).parent / f"recipes/{CORPUS}.yaml").read_bytes()
 
@@ -87,7 +73,7 @@ def _recipe() -> bytes:
 def _digest(minutes: float) -> str:
     sha = hashlib.sha256(_recipe() + f"{_steps(minutes)} steps".encode())
     for part in ("train", "dev", "test"):
-        sha.update(hashlib.sha256(_file(part).read_bytes()).digest())
+        sha.update(hashlib.sha256(file(CORPUS, part).read_bytes()).digest())
     return sha.hexdigest()[:16]
 
 
@@ -98,7 +84,7 @@ def _train(minutes: float, kept: Path) -> None:
     recipe = yaml.safe_load(_recipe())
     recipe["training"]["budget"] |= {"maxSteps": _steps(minutes), "maxDuration": "12h"}
     for part, name in (("train", "train"), ("validation", "dev"), ("test", "test")):
-        recipe["data"][part] = [{"uri": str(_file(name))}]
+        recipe["data"][part] = [{"uri": str(file(CORPUS, name))}]
     (kept / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
     command = [environment("trainer_image"), "-m", "mt_trainer", "train"]
     with (kept / "log").open("wb") as log:

@@ -8,7 +8,6 @@ goal, the trainer has all cores. QUALITY names corpora; a run of all takes hours
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import subprocess
@@ -26,12 +25,11 @@ from matplotlib.figure import Figure as MplFigure
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-from benchmarks.environments import JOEYNMT, environment, joeynmt_environment
+from benchmarks.corpora import CORPORA, pairs
+from benchmarks.environments import JOEYNMT, ROOT, environment, joeynmt_environment
 from benchmarks.report import Figure, Result, publish
 
-ROOT = Path(__file__).parents[1]
 RECIPES = Path(__file__).parent / "recipes"
-CORPORA = Path(os.environ.get("CORPUS", ROOT.parent / "shared/corpora"))
 BEAM, RESAMPLES, SEED = 5, 1000, 20261121
 
 
@@ -68,7 +66,8 @@ def _case(case: Case, minutes: float, folder: Path, processes: int) -> None:
     for process in (ours, theirs):
         if process is not None and process.wait() != 0:
             raise SystemExit(f"a training failed; its log: {(folder / 'log').read_text()[-3000:]}")
-    sources, references = _test(case.corpus)
+    test = pairs(case.corpus, "test")
+    sources, references = [source for source, _ in test], [target for _, target in test]
     outputs = {"mt-trainer": _translated(predictor, folder / "run/model", sources)}
     if theirs is not None:
         outputs["JoeyNMT"] = (folder / "joeynmt.out").read_text(encoding="utf-8").splitlines()
@@ -114,12 +113,6 @@ def _started(
     variables = os.environ | {"PYTHONPATH": path} | (more or {})
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(command, cwd=ROOT, env=variables, stdout=log, stderr=log)
-
-
-def _test(corpus: str) -> tuple[list[str], list[str]]:
-    text = gzip.decompress((CORPORA / corpus / "test.tsv.gz").read_bytes()).decode()
-    pairs = [line.split("\t") for line in text.splitlines()]
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
 def _translated(predictor: str, model: Path, sources: Sequence[str]) -> list[str]:

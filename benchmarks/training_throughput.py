@@ -22,10 +22,10 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure as MplFigure
 
+from benchmarks.corpora import file
 from benchmarks.environments import JOEYNMT, ROOT, environment, joeynmt_environment, versions
 from benchmarks.report import Figure, Result, figure, publish
 
-CORPORA = Path(os.environ.get("CORPUS", ROOT.parent / "shared/corpora"))
 CORPUS = "multi30k_eng_deu"
 VOCABULARY, BATCH_TOKENS, THREADS = 8000, 4096, 2
 ROUNDS, LEAST, LAP, WARM_UP = 7, 5, 20.0, 12.0  # laps in seconds
@@ -74,8 +74,8 @@ def run(scale: float, processes: int) -> None:
     trainer = environment("trainer_image")
     contestants = _contestants(trainer)
     with tempfile.TemporaryDirectory(prefix="training-throughput-") as folder:
-        corpus = CORPORA / CORPUS / "train.tsv.gz"
-        write = [trainer, "-m", "benchmarks.peers_text", str(corpus), folder, str(VOCABULARY)]
+        corpus = str(file(CORPUS, "train"))
+        write = [trainer, "-m", "benchmarks.peers_text", corpus, folder, str(VOCABULARY)]
         subprocess.run(write, cwd=ROOT, env=os.environ | _paths(), check=True)
         laps, load = _laps(contestants, Path(folder), rounds, lap)
     setup = {
